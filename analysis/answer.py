@@ -1,0 +1,342 @@
+"""The answer: one frozen `Snapshot` that the screen, the report and an incident show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from analysis.evidence import Bins
+from analysis.view import Frame, View
+
+if TYPE_CHECKING:
+    from analysis.evidence import Floats, Ints
+
+
+class Severity(StrEnum):
+    """How urgent a finding or a state is, worst last."""
+
+    OK = "ok"
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 (ok) to 3 (critical)."""
+        return list(Severity).index(self)
+
+
+class Signal(StrEnum):
+    """The signals of the report contract."""
+
+    LATENCY = "latency"
+    REQUEST_RATE = "request_rate"
+    ERROR = "error"
+    CONFIDENCE = "confidence"
+    FEATURE = "feature"
+    QUALITY = "quality"
+    ACCURACY = "accuracy"
+    CALIBRATION = "calibration"
+    INFRA = "infra"
+    DEPENDENCY = "dependency"
+    AGREEMENT = "agreement"
+    BUSINESS = "business"
+    STALENESS = "staleness"
+    VERSION = "version"
+
+
+class State(StrEnum):
+    """The state of a panel or a source; each is a visible word."""
+
+    LOADING = "loading"
+    LIVE = "live"
+    STALE = "stale"
+    EMPTY = "empty"
+    FAILED = "failed"
+    ABSENT = "not logged"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """One source of evidence, as `doctor`, the header and the report show it."""
+
+    name: str
+    kind: str
+    state: State
+    newest_sample: float | None = None
+    """Unix seconds of the newest sample, not of the fetch."""
+    error: str | None = None
+    """What happened; with `hint`, what to do."""
+    hint: str | None = None
+    failing_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A conjunction of dimension values that carries a change."""
+
+    where: tuple[tuple[str, str], ...]
+    share_of_change: float
+    """Share of the excess over the expectation, 0..1 (may pass 1 where the rest improved)."""
+    rate_in: float
+    rate_out: float
+    rate_before: float
+    lift: float
+    """rate_in / rate_out."""
+    support: float
+    """Share of the window's rows that lie in the segment."""
+    n: float
+    """Rows of the window in the segment."""
+    p_adjusted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that changed, on the scale that ranks all of them."""
+
+    signal: Signal
+    model: str
+    severity: Severity
+    title: str
+    """One short clause without the model's name: "p99 182ms -> 712ms x3.9"."""
+    effect: float
+    """Signed effect in severity units (1 = worth a look)."""
+    score: float
+    """Lower 99.5 % bound of |effect|, weighted by how visible the signal is to users."""
+    n: float
+    n_baseline: float
+    now: float | None = None
+    baseline: float | None = None
+    unit: str = ""
+    onset: float | None = None
+    """Unix seconds; None when no onset can be told."""
+    subject: str = ""
+    """The error type, feature, metric, dependency, measure or version that the signal is about."""
+    check: str = ""
+    """For quality findings: null_rate, out_of_range, unseen_category, constant."""
+    where: tuple[Segment, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """Identity across refreshes."""
+        return (self.signal, self.model, self.subject, self.check)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment on the time axis of every chart."""
+
+    t: float
+    kind: str
+    """onset or version."""
+    text: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model in the table of models."""
+
+    model: str
+    state: Severity
+    stale: bool
+    request_rate: float | None
+    """Requests per second over the window."""
+    latency_ms: Mapping[str, float | None]
+    """p50, p90, p95, p99 over the window."""
+    error_ratio: float | None
+    confidence_mean: float | None
+    drift: float | None
+    """Largest noise-adjusted Jensen-Shannon distance of a feature, 0..1."""
+    trend: tuple[float, ...]
+    """p99 (or request rate) per column of the window, for the sparkline; NaN is a gap."""
+    newest_sample: float | None
+    versions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PanelStatus:
+    """What a panel says about its own data."""
+
+    state: State
+    message: str = ""
+    source: str = ""
+    newest_sample: float | None = None
+    query: str = ""
+    elapsed_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyPanel:
+    """Latency percentiles of one model over time, now and as expected."""
+
+    status: PanelStatus
+    model: str
+    t: Ints | None = None
+    """[T] bucket starts of the live window."""
+    now: Mapping[str, Floats] = field(default_factory=dict)
+    """p50, p90, p95, p99 -> [T] milliseconds; NaN is a gap."""
+    baseline: Mapping[str, Floats] = field(default_factory=dict)
+    """Same, from the sum of the reference windows at the same position in the window."""
+    window: Mapping[str, float | None] = field(default_factory=dict)
+    """Percentiles of the whole window, milliseconds; None where n is too small."""
+    window_baseline: Mapping[str, float | None] = field(default_factory=dict)
+    n: float = 0
+    n_baseline: float = 0
+    rate: Floats | None = None
+    """[T] requests per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidencePanel:
+    """Distribution of the model's confidence, now against baseline."""
+
+    status: PanelStatus
+    model: str
+    edges: tuple[float, ...] = ()
+    now: Floats | None = None
+    """[B] shares."""
+    baseline: Floats | None = None
+    mean: float | None = None
+    mean_baseline: float | None = None
+    threshold: float = 0.6
+    below: float | None = None
+    """Share below the threshold."""
+    below_baseline: float | None = None
+    shift: float | None = None
+    """Noise-adjusted Jensen-Shannon distance."""
+    direction: str = ""
+    n: float = 0
+    n_baseline: float = 0
+    t: Ints | None = None
+    mean_over_time: Floats | None = None
+    """[T] mean per bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """One error type of one model."""
+
+    error_type: str
+    state: str
+    """NEW, rising, fading, gone, burst or steady."""
+    count: float
+    per_1k: float
+    """Errors per 1,000 requests in the window."""
+    per_1k_baseline: float
+    counts: Floats
+    """[T] errors per bucket of the live window."""
+    first_seen: float | None
+    sample: str = ""
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorsPanel:
+    """Error types of one model over time."""
+
+    status: PanelStatus
+    model: str
+    t: Ints | None = None
+    rows: tuple[ErrorRow, ...] = ()
+    ratio: float | None = None
+    ratio_baseline: float | None = None
+    n: float = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRow:
+    """One feature of one model, now against baseline."""
+
+    feature: str
+    kind: str
+    """numeric or categorical."""
+    state: str
+    """DRIFT, tiny, ok, "too few" or the quality check that fired."""
+    shift: float
+    """Noise-adjusted Jensen-Shannon distance, 0..1."""
+    noise: float
+    q: float
+    """False-discovery-rate adjusted p-value."""
+    direction: str
+    null: float
+    null_baseline: float
+    bins: Bins
+    now: Floats
+    """[B] shares of the non-null values."""
+    baseline: Floats
+    n: float
+    n_baseline: float
+    unseen: float = 0.0
+    """Share of values that the baseline never had."""
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesPanel:
+    """Features of one model, ranked by drift."""
+
+    status: PanelStatus
+    model: str
+    rows: tuple[FeatureRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InfraRow:
+    """One infrastructure reading."""
+
+    metric: str
+    name: str
+    """Replica, pod, dependency or host."""
+    model: str
+    now: float | None
+    baseline: float | None
+    unit: str
+    state: Severity
+    note: str = ""
+    limit: float | None = None
+    t: Ints | None = None
+    v: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InfraPanel:
+    """Infrastructure of the fleet or of the model in focus."""
+
+    status: PanelStatus
+    rows: tuple[InfraRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything the screen shows at one moment; the report is the same answer as text."""
+
+    generated_at: float
+    """Unix seconds."""
+    view: View
+    frame: Frame
+    focus: str
+    """The model of the panels; empty when there is none yet."""
+    sources: tuple[SourceStatus, ...]
+    models: tuple[ModelRow, ...]
+    findings: tuple[Finding, ...]
+    marks: tuple[Mark, ...]
+    latency: LatencyPanel
+    confidence: ConfidencePanel
+    errors: ErrorsPanel
+    features: FeaturesPanel
+    infra: InfraPanel
+    revision: int = 0
+    """Grows with every answer of a session; panels redraw only when their part changed."""
+    notes: tuple[str, ...] = ()
+    """What the reader must know: too little history, partial data, sampled rows."""
+
+    @property
+    def status(self) -> Severity | None:
+        """Worst severity of the findings; None when nothing could be evaluated."""
+        if not self.models and not any(finding.severity.rank >= 2 for finding in self.findings):
+            return None
+        worst = max((finding.severity for finding in self.findings), key=lambda s: s.rank, default=Severity.OK)
+        return worst if worst.rank >= Severity.WARNING.rank else Severity.OK

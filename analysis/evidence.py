@@ -1,0 +1,170 @@
+"""Evidence: additive counts keyed by (time bucket, key): time, segments, refreshes and stores merge by addition.
+
+A bucket that was asked for and is not in `t` held no rows: its counts are zero. Arrays are float64 because counts from
+Prometheus are extrapolated and sampled rows may carry a weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from analysis.filters import Filter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+Key = tuple[str, ...]
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counts per bucket and key."""
+
+    t: Ints
+    """[T] bucket starts, unix seconds, ascending multiples of `step`."""
+    step: int
+    """Bucket width in seconds."""
+    keys: tuple[Key, ...]
+    n: Floats
+    """[T, K] counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumericBins:
+    """Bins between ascending edges; the outermost edges may be infinite. Bin i holds edges[i] <= x < edges[i+1].
+
+    Prometheus buckets are (low, high] instead; nothing here depends on the side that an edge belongs to.
+    """
+
+    edges: tuple[float, ...]
+    """[B+1]"""
+    reference: bool = False
+    """True when the edges are baseline quantiles: then the first and the last bin are "out of the baseline's range"."""
+
+    def __len__(self) -> int:
+        return len(self.edges) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryBins:
+    """One bin per label. The last two are always `OTHER` (in the baseline, not in its top list) and `UNSEEN`."""
+
+    labels: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+OTHER = "(other)"
+UNSEEN = "(unseen)"
+
+Bins = NumericBins | CategoryBins
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Binned values per bucket and key. Null and non-finite values have counts of their own."""
+
+    t: Ints
+    """[T] bucket starts, unix seconds."""
+    step: int
+    keys: tuple[Key, ...]
+    bins: Bins
+    n: Floats
+    """[T, K, B] finite values per bin."""
+    null: Floats
+    """[T, K]"""
+    nonfinite: Floats
+    """[T, K] NaN and infinities."""
+    total: Floats
+    """[T, K] sum of the finite values (0 for categories)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Requests, errors and latency by (model, version)."""
+
+    requests: Counts
+    errors: Counts | None
+    """None: the source does not log errors."""
+    latency: Histogram | None
+    """Milliseconds. None: the source does not log latency."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCounts:
+    """Errors by (model, error type)."""
+
+    counts: Counts
+    first_seen: Mapping[Key, float]
+    """Unix seconds of the first row of each key within what was read."""
+    samples: Mapping[Key, str] = field(default_factory=dict)
+    """One raw message of each key, where the source logs messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One gauge over time, such as the memory of one replica."""
+
+    metric: str
+    """Canonical name: memory, memory_limit, cpu, gpu, gpu_memory, queue_depth, queue_time, in_flight, restarts, oom,
+    dependency_errors, dependency_requests, dependency_latency, up."""
+    labels: tuple[tuple[str, str], ...]
+    unit: str
+    t: Ints
+    """[T] unix seconds."""
+    v: Floats
+    """[T]; NaN is a gap."""
+
+    def label(self, *names: str) -> str | None:
+        """The value of the first of `names` that the series carries."""
+        found = dict(self.labels)
+        return next((found[name] for name in names if name in found), None)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricEvidence:
+    """What a metric store knows of one span."""
+
+    traffic: Traffic | None
+    errors: ErrorCounts | None
+    quantiles: Mapping[float, tuple[Series, ...]]
+    """Quantile -> series in milliseconds, for servers that expose summaries and no histogram."""
+    gauges: tuple[Series, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cube:
+    """Counts per combination of dimension values: the base of the segment search.
+
+    Row i is the leaf {dims[d]: values[d][codes[i, d]]}.
+    """
+
+    dims: tuple[str, ...]
+    values: tuple[tuple[str, ...], ...]
+    codes: Ints
+    """[L, D]"""
+    n: Floats
+    """[L] rows."""
+    hits: Floats
+    """[L, O] rows for which outcome o holds."""
+    outcomes: tuple[Filter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched(Generic[T_co]):
+    """Evidence together with the question that produced it and what it cost."""
+
+    value: T_co
+    query: str
+    """SQL or PromQL as sent, for the engineer to run again."""
+    elapsed_s: float = 0.0
+    rows: int = 0
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Where evidence comes from: Prometheus, /metrics pages, model log stores. Knows `analysis`, never a screen."""

@@ -1,0 +1,192 @@
+"""The two ports through which evidence enters: `LogStore` and `MetricStore`, and the errors they raise.
+
+Questions are typed aggregates; SQL and PromQL never cross this border except as `Fetched.query`, to be read.
+Every method may be cancelled (the task is cancelled, the store's own work is stopped).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from analysis.evidence import Bins, Cube, ErrorCounts, Fetched, Histogram, MetricEvidence, Traffic
+from analysis.filters import ALL, Filter, Scalar
+from analysis.view import Window
+
+
+class SourceError(Exception):
+    """A source could not answer. `title` is what happened, `message` the source's own words, `hint` what to do.
+
+    SourceError
+      x UnreachableError   refused, DNS, TLS, timeout: worth another try
+      x RejectedError      401, 403, 400, 422: another try cannot help
+      x MalformedError     an answer that is not what the source's protocol promises
+      x MissingDataError   reachable, but what was asked for is not there
+    """
+
+    def __init__(self, title: str, message: str = "", hint: str = "") -> None:
+        super().__init__(f"{title}: {message}" if message else title)
+        self.title = title
+        self.message = message
+        self.hint = hint
+
+
+class UnreachableError(SourceError):
+    """The source did not answer in time, or at all."""
+
+
+class RejectedError(SourceError):
+    """The source answered that it will not do this."""
+
+
+class MalformedError(SourceError):
+    """The source answered something that its protocol does not allow."""
+
+
+class MissingDataError(SourceError):
+    """The source works but holds nothing that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """One model input as the store logs it."""
+
+    name: str
+    kind: Literal["numeric", "categorical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What a log store holds and how its columns map to canonical fields."""
+
+    columns: Mapping[str, str]
+    """Column -> the store's own type."""
+    fields: Mapping[str, str]
+    """Canonical field -> SQL expression. Fields: ts, request_id, model, version, latency_ms, error_type, error_message,
+    prediction, confidence, label, label_ts, weight."""
+    dims: Mapping[str, str]
+    """Dimension -> SQL expression (strings and booleans of few values)."""
+    features: tuple[FeatureSpec, ...]
+    missing: tuple[str, ...]
+    """Canonical fields that are not logged."""
+    notes: tuple[str, ...] = ()
+    """How the mapping was inferred, and what was left out, in words for `doctor`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """How far the data reaches. Unix seconds; None when there is none."""
+
+    newest: float | None
+    oldest: float | None
+
+
+class LogStore(Protocol):
+    """Inference logs as typed aggregates. Spans are disjoint windows; buckets outside them are not returned."""
+
+    name: str
+    kind: str
+
+    async def describe(self) -> Schema:
+        """Columns, mapping, dims and features. Raises SourceError when there is nothing to read."""
+        ...
+
+    async def watermark(self) -> Watermark:
+        """The newest and the oldest row, from file statistics where they exist."""
+        ...
+
+    async def feature_bins(self, spans: Sequence[Window], where: Filter = ALL) -> Fetched[Mapping[str, Bins]]:
+        """Bins of every feature from the rows of `spans` (the baseline), to be frozen by the caller.
+
+        Numeric: quantiles .1, 1, 5, 10, 20 ... 90, 95, 99, 99.9 % of finite values, equal edges collapsed, the outermost
+        bins open (`reference=True`). Categorical, and numeric with at most 20 distinct values: the 30 most frequent
+        values, then OTHER and UNSEEN.
+        """
+        ...
+
+    async def series(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[Traffic]:
+        """Requests, errors and latency per bucket by (model, version)."""
+        ...
+
+    async def confidence(
+        self, spans: Sequence[Window], step: int, edges: Sequence[float], where: Filter = ALL
+    ) -> Fetched[Histogram | None]:
+        """Confidence per bucket by (model,). None when it is not logged."""
+        ...
+
+    async def features(
+        self, spans: Sequence[Window], step: int, bins: Mapping[str, Bins], where: Filter = ALL
+    ) -> Fetched[Mapping[str, Histogram]]:
+        """Every feature of `bins` per bucket by (model,)."""
+        ...
+
+    async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:
+        """Errors per bucket by (model, error type), with first occurrence and one message. None: not logged."""
+        ...
+
+    async def segments(
+        self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL
+    ) -> Fetched[Cube]:
+        """Rows and outcome counts per combination of `dims` over the union of `spans`."""
+        ...
+
+    async def top_values(
+        self, spans: Sequence[Window], field: str, where: Filter = ALL, limit: int = 20
+    ) -> Fetched[tuple[tuple[str, float], ...]]:
+        """The most frequent values of a field, dim or feature, with their counts."""
+        ...
+
+    async def records(
+        self, spans: Sequence[Window], where: Filter = ALL, limit: int = 50
+    ) -> Fetched[tuple[Mapping[str, Scalar | None], ...]]:
+        """The newest raw rows that match, at most `limit`: the only way a raw row leaves the store."""
+        ...
+
+    async def cancel(self) -> None:
+        """Stop whatever the store is doing for us."""
+        ...
+
+    async def close(self) -> None:
+        """Release files, threads and connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What a metric store offers, after detection."""
+
+    presets: tuple[str, ...]
+    """Presets that matched, most specific first."""
+    signals: Mapping[str, str]
+    """Canonical signal -> the preset that provides it."""
+    models: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What is not exposed and what would expose it, in words for `doctor`."""
+
+
+class MetricStore(Protocol):
+    """Metrics by (model) from Prometheus or from /metrics pages."""
+
+    name: str
+    kind: str
+
+    async def discover(self) -> Catalog:
+        """Detect the servers behind the metrics. Raises SourceError when the store does not answer."""
+        ...
+
+    async def watermark(self) -> Watermark:
+        """Newest and oldest sample of the request signal."""
+        ...
+
+    async def metrics(self, spans: Sequence[Window], step: int) -> Fetched[MetricEvidence]:
+        """Every signal of the catalog over `spans` in buckets of `step` seconds."""
+        ...
+
+    async def cancel(self) -> None:
+        """Close what is in flight."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...

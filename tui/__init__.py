@@ -1,0 +1,1 @@
+"""The application: command line, config, session (View -> Snapshot), screens and the report."""
