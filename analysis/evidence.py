@@ -168,3 +168,15 @@ class Fetched(Generic[T_co]):
     elapsed_s: float = 0.0
     rows: int = 0
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvidence:
+    """What a log store knows of one frame. A part that is not logged is None."""
+
+    traffic: Traffic | None = None
+    confidence: Histogram | None = None
+    features: Mapping[str, Histogram] = field(default_factory=dict)
+    errors: ErrorCounts | None = None
+    newest: float | None = None
+    """Unix seconds of the newest row."""

@@ -1,0 +1,39 @@
+"""The two lengths at which a change is looked for: the whole window, and its most recent part.
+
+A fault that began minutes ago is diluted in a window of half an hour, and a slow one is lost in five minutes. Each
+length is compared with reference windows of the same length (statistics.md, section 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analysis.slices import tiles
+from analysis.view import Frame, Window
+
+RECENT_BUCKETS = 5
+MAX_REFERENCES = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A live window and reference windows of its length."""
+
+    live: Window
+    references: tuple[Window, ...]
+
+
+def scales(frame: Frame, newest: float | None) -> tuple[Scale, ...]:
+    """The whole window, and its last five buckets when that is at most half of it.
+
+    Args:
+        newest: unix seconds of the newest row; the recent part ends on its bucket, so that late data is not read as none.
+    """
+    whole = Scale(frame.live, frame.references)
+    length = RECENT_BUCKETS * frame.step
+    if length * 2 > frame.live.length:
+        return (whole,)
+    end = frame.live.end
+    if newest is not None:
+        end = max(frame.live.start + length, min(end, (int(newest) // frame.step + 1) * frame.step))
+    return (whole, Scale(Window(end - length, end), tiles(frame.references, length)[:MAX_REFERENCES]))
