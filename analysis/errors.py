@@ -1,0 +1,193 @@
+"""Error types of one model: which are new, rising or fading, and what the panel shows."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from analysis.answer import ErrorRow, ErrorsPanel, Finding, PanelStatus, Signal
+from analysis.cases import Case
+from analysis.error_states import NEW, RISING, classify_errors
+from analysis.evidence import ErrorCounts, Traffic
+from analysis.filters import Eq, Not, Null
+from analysis.proportions import share_test
+from analysis.ranking import severity, share_bound, weighted
+from analysis.scales import Scale, scales
+from analysis.since import since
+from analysis.slices import grid, grid_times, key_index, model_counts, window_sum, window_sums
+from analysis.view import Frame, Window
+from analysis.words import percent, ratio
+
+ERROR_UNIT = 0.01
+"""One point of the requests is worth a look (statistics.md 6.2)."""
+
+NEW_SHARE = 0.001
+"""A type never seen before is worth a look from this share of the requests on."""
+
+
+def error_cases(
+    errors: ErrorCounts | None, traffic: Traffic, frame: Frame, newest: float | None, model: str
+) -> list[Case]:
+    """Every new or rising error type of a model; the total instead where types are not logged."""
+    requests = model_counts(traffic.requests, model)
+    t = traffic.requests.t
+    if errors is None:
+        total = _total_case(traffic, frame, newest, model)
+        return [] if total is None else [total]
+    keys = key_index(errors.counts.keys, model=model)
+    if not len(keys):
+        return []
+    names = [errors.counts.keys[int(k)][1] for k in keys]
+    counts_t, counts = errors.counts.t, errors.counts.n[:, keys]
+    found: dict[str, Case] = {}
+    for scale in scales(frame, newest):
+        live, windows = window_sum(counts_t, counts, scale.live), window_sums(counts_t, counts, scale.references)
+        n, reference_n = float(window_sum(t, requests, scale.live)), window_sums(t, requests, scale.references)
+        first = [errors.first_seen.get((model, name)) for name in names]
+        states = classify_errors(live, windows, n, reference_n, first_seen=first, window_start=frame.live.start)
+        for i, (name, state) in enumerate(zip(names, states, strict=True)):
+            if state.state not in (NEW, RISING):
+                continue
+            test = share_test(min(live[i], n), n, windows[:, i], reference_n)
+            bound = share_bound(test, windows[:, i], reference_n, ERROR_UNIT)
+            if state.state == NEW and test.now >= NEW_SHARE:
+                bound = max(bound, 1.0)
+            bound = max(bound, min(0.5 * math.log2(max(state.ratio, 1.0)), 0.9))
+            case = _case(name, state.state, bound, scale, errors, traffic, frame, model)
+            if name not in found or case.finding.score > found[name].finding.score:
+                found[name] = case
+    return list(found.values())
+
+
+def _case(
+    name: str, state: str, bound: float, scale: Scale, errors: ErrorCounts, traffic: Traffic, frame: Frame, model: str
+) -> Case:
+    t, requests = traffic.requests.t, model_counts(traffic.requests, model)
+    counts_t = errors.counts.t
+    counts = errors.counts.n[:, key_index(errors.counts.keys, model=model, second=name)].sum(axis=1)
+    aligned = np.zeros(len(t))
+    common, at, of = np.intersect1d(t, counts_t, return_indices=True)
+    if len(common):
+        aligned[at] = counts[of]
+    moment = since(t, aligned, requests, frame)
+    seen = errors.first_seen.get((model, name))
+    onset = seen if state == NEW and seen is not None else (None if moment is None else float(moment.start))
+    window = scale.live
+    if onset is not None:
+        window = Window(max(frame.live.start, int(onset) // frame.step * frame.step), frame.live.end)
+    n, reference_n = float(window_sum(t, requests, window)), window_sums(t, requests, frame.references)
+    now = float(window_sum(t, aligned, window)) / n if n else 0.0
+    base = float(window_sums(t, aligned, frame.references).sum() / max(1.0, reference_n.sum()))
+    change = "NEW" if state == NEW else ratio(now, base)
+    return Case(
+        Finding(
+            signal=Signal.ERROR,
+            model=model,
+            severity=severity(Signal.ERROR, bound),
+            title=f"{name} {percent(base)} -> {percent(now)} {change}",
+            effect=bound,
+            score=weighted(Signal.ERROR, bound),
+            n=n,
+            n_baseline=float(reference_n.sum()),
+            now=now,
+            baseline=base,
+            unit="ratio",
+            onset=onset,
+            subject=name,
+        ),
+        Eq("error_type", name),
+        window,
+    )
+
+
+def _total_case(traffic: Traffic, frame: Frame, newest: float | None, model: str) -> Case | None:
+    if traffic.errors is None:
+        return None
+    t, requests = traffic.requests.t, model_counts(traffic.requests, model)
+    failed_t, failed = traffic.errors.t, model_counts(traffic.errors, model)
+    best: tuple[float, Window] | None = None
+    for scale in scales(frame, newest):
+        n, reference_n = float(window_sum(t, requests, scale.live)), window_sums(t, requests, scale.references)
+        hits = window_sums(failed_t, failed, scale.references)
+        test = share_test(min(n, float(window_sum(failed_t, failed, scale.live))), n, hits, reference_n)
+        bound = share_bound(test, hits, reference_n, ERROR_UNIT)
+        if test.p < 0.001 and test.now > test.baseline and (best is None or bound > best[0]):
+            best = (bound, scale.live)
+    if best is None or best[0] <= 0:
+        return None
+    bound, window = best
+    n, reference_n = float(window_sum(t, requests, window)), window_sums(t, requests, frame.references)
+    now = float(window_sum(failed_t, failed, window)) / max(1.0, n)
+    base = float(window_sums(failed_t, failed, frame.references).sum() / max(1.0, reference_n.sum()))
+    return Case(
+        Finding(
+            signal=Signal.ERROR,
+            model=model,
+            severity=severity(Signal.ERROR, bound),
+            title=f"errors {percent(base)} -> {percent(now)} {ratio(now, base)}".rstrip(),
+            effect=bound,
+            score=weighted(Signal.ERROR, bound),
+            n=n,
+            n_baseline=float(reference_n.sum()),
+            now=now,
+            baseline=base,
+            unit="ratio",
+        ),
+        Not(Null("error_type")),
+        window,
+    )
+
+
+def errors_panel(
+    errors: ErrorCounts | None, traffic: Traffic, frame: Frame, model: str, status: PanelStatus
+) -> ErrorsPanel:
+    """Every error type of the live window or the baseline with its state, the most telling first."""
+    t, requests = traffic.requests.t, model_counts(traffic.requests, model)
+    n, reference_n = float(window_sum(t, requests, frame.live)), window_sums(t, requests, frame.references)
+    ratio_now = ratio_base = None
+    if traffic.errors is not None and n:
+        failed = model_counts(traffic.errors, model)
+        ratio_now = float(window_sum(traffic.errors.t, failed, frame.live)) / n
+        base_failed = window_sums(traffic.errors.t, failed, frame.references).sum()
+        ratio_base = float(base_failed / reference_n.sum()) if reference_n.sum() else None
+    rows: list[ErrorRow] = []
+    if errors is not None:
+        keys = key_index(errors.counts.keys, model=model)
+        counts = errors.counts.n[:, keys]
+        live = grid(errors.counts.t, counts, frame.live, errors.counts.step)
+        windows = window_sums(errors.counts.t, counts, frame.references)
+        names = [errors.counts.keys[int(k)][1] for k in keys]
+        first = [errors.first_seen.get((model, name)) for name in names]
+        states = classify_errors(
+            live.sum(axis=0), windows, n, reference_n,
+            first_seen=first, window_start=frame.live.start, buckets=live,
+        ) if names else []  # fmt: skip
+        for i, (name, state) in enumerate(zip(names, states, strict=True)):
+            rows.append(
+                ErrorRow(
+                    error_type=name,
+                    state=state.state,
+                    count=float(live[:, i].sum()),
+                    per_1k=state.per_1k_live,
+                    per_1k_baseline=state.per_1k_base,
+                    counts=live[:, i],
+                    first_seen=first[i],
+                    sample=errors.samples.get((model, name), ""),
+                    score=STATE_ORDER.index(state.state) if state.state in STATE_ORDER else len(STATE_ORDER),
+                )
+            )
+    rows.sort(key=lambda row: (row.score, -row.count, row.error_type))
+    return ErrorsPanel(
+        status=status,
+        model=model,
+        t=grid_times(frame.live, frame.step),
+        rows=tuple(rows),
+        ratio=ratio_now,
+        ratio_baseline=ratio_base,
+        n=n,
+    )
+
+
+STATE_ORDER = ("NEW", "rising", "burst", "steady", "fading", "gone")
+"""The order of the panel: what is getting worse first."""

@@ -1,0 +1,177 @@
+"""Latency: percentiles from merged histograms, the change of one model, and what its panel shows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.answer import Finding, LatencyPanel, PanelStatus, Severity, Signal
+from analysis.cases import Case
+from analysis.evidence import Histogram, NumericBins
+from analysis.filters import Range
+from analysis.proportions import ShareTest
+from analysis.quantiles import Interpolation, exceedance_test, min_count, quantiles
+from analysis.ranking import lower_bound, severity, standard_error, weighted
+from analysis.scales import scales
+from analysis.since import since
+from analysis.slices import grid, grid_times, model_histogram, window_sum, window_sums
+from analysis.view import Frame, Window
+
+Floats = NDArray[np.float64]
+
+QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+UNITS = {"p50": math.log(1.25), "p95": math.log(1.5), "p99": math.log(1.5)}
+"""The log ratio of a percentile that is worth a look (statistics.md 6.2)."""
+
+MIN_EXCESS = 10
+"""Requests above the edge, live and baseline together, below which no change is claimed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    name: str
+    bound: float
+    log_ratio: float
+    share: ShareTest
+    edge: int
+    window: Window
+
+
+def interpolation(bins: NumericBins) -> Interpolation:
+    """How to read a percentile inside a bin: Prometheus's linear rule, except in our own narrow log-spaced bins."""
+    return "log" if len(bins) > 100 else "linear"
+
+
+def percentiles(counts: Floats, bins: NumericBins) -> Floats:
+    """p50, p90, p95, p99 of histograms. counts: [..., B] -> [..., 4] milliseconds; NaN without observations."""
+    return quantiles(counts, bins.edges, tuple(QUANTILES.values()), interpolation=interpolation(bins))
+
+
+def summary(counts: Floats, bins: NumericBins) -> dict[str, float | None]:
+    """Percentiles of one histogram [B]; None where n is too small to bound the percentile from above."""
+    values, n = percentiles(counts, bins), float(counts.sum())
+    return {
+        name: float(value) if math.isfinite(value) and n >= min_count(q) else None
+        for (name, q), value in zip(QUANTILES.items(), values, strict=True)
+    }
+
+
+def latency_case(latency: Histogram, frame: Frame, newest: float | None, model: str) -> Case | None:
+    """The largest change of a percentile of one model, or None when nothing is both real and large enough.
+
+    Real: the share of requests above the edge nearest the baseline percentile changed (p < .001 under the spread of the
+    reference windows) by half or more. Large: the lower bound of the percentile's log ratio (statistics.md 2.2, 6.2).
+    """
+    own = model_histogram(latency, model)
+    bins, t, n = own.bins, own.t, own.n[:, 0]
+    assert isinstance(bins, NumericBins)
+    best: _Change | None = None
+    for scale in scales(frame, newest):
+        live = window_sum(t, n, scale.live)
+        references = window_sums(t, n, scale.references)
+        for change in _changes(live, references, bins, scale.live):
+            if best is None or change.bound > best.bound:
+                best = change
+    if best is None or best.bound <= 0:
+        return None
+    above = np.cumsum(n[:, ::-1], axis=1)[:, ::-1][:, best.edge]
+    onset = since(t, above, n.sum(axis=1), frame)
+    window = best.window if onset is None else Window(onset.start, frame.live.end)
+    now = summary(window_sum(t, n, window), bins)[best.name]
+    base = summary(window_sums(t, n, frame.references).sum(axis=0), bins)[best.name]
+    if now is None or base is None:
+        window = best.window
+        now, base = base_now(best, n, t, bins, frame)
+    worse = best.log_ratio > 0
+    edge_ms = bins.edges[best.edge]
+    return Case(
+        Finding(
+            signal=Signal.LATENCY,
+            model=model,
+            severity=severity(Signal.LATENCY, best.bound) if worse else Severity.INFO,
+            title=best.name,
+            effect=best.log_ratio / UNITS[best.name],
+            score=weighted(Signal.LATENCY, best.bound) if worse else min(best.bound, 0.9),
+            n=best.share.n,
+            n_baseline=best.share.n_baseline,
+            now=now,
+            baseline=base,
+            unit="ms",
+            onset=None if onset is None else onset.start,
+            subject=best.name,
+        ),
+        Range("latency_ms", low=edge_ms) if worse else Range("latency_ms", high=edge_ms),
+        window,
+    )
+
+
+def base_now(change: _Change, n: Floats, t: NDArray[np.int64], bins: NumericBins, frame: Frame) -> tuple[float, float]:
+    """The percentile over the window in which the change was found, and over the references, without a floor on n."""
+    index = list(QUANTILES).index(change.name)
+    now = percentiles(window_sum(t, n, change.window), bins)[index]
+    base = percentiles(window_sums(t, n, frame.references).sum(axis=0), bins)[index]
+    return float(now), float(base)
+
+
+def _changes(live: Floats, references: Floats, bins: NumericBins, window: Window) -> list[_Change]:
+    """The change of each percentile that passes the test on shares. live: [B], references: [K, B]."""
+    total, n, m = references.sum(axis=0), float(live.sum()), float(references.sum())
+    if n < min_count(0.5) or m < min_count(0.5):
+        return []
+    now, base = percentiles(live, bins), percentiles(total, bins)
+    used = references[references.sum(axis=1) >= 0.2 * m / max(1, len(references))]
+    history = np.log(percentiles(used, bins)) - np.log(base)
+    edges = np.array(bins.edges)
+    changes: list[_Change] = []
+    for name, unit in UNITS.items():
+        index, q = list(QUANTILES).index(name), QUANTILES[name]
+        if n < min_count(q) or m < min_count(q) or not (now[index] > 0 and base[index] > 0):
+            continue
+        edge = int(np.clip(np.searchsorted(edges, base[index], side="right"), 1, len(bins) - 1))
+        share = exceedance_test(live, references, edge)
+        if share.p >= 0.001 or share.events < MIN_EXCESS:
+            continue
+        log_ratio = float(np.log(now[index] / base[index]))
+        if name != "p50" and not (share.ratio >= 1.5 or share.ratio <= 1 / 1.5):
+            continue
+        sampling = math.hypot(log_quantile_error(live, bins, q), log_quantile_error(total, bins, q))
+        error = standard_error(history[:, index], sampling, unit)
+        changes.append(_Change(name, lower_bound(log_ratio, error, unit), log_ratio, share, edge, window))
+    return changes
+
+
+def log_quantile_error(counts: Floats, bins: NumericBins, q: float) -> float:
+    """Standard error of log(percentile) from counts: half the log distance of the percentiles one rank error away.
+
+    The rank of a q-quantile of n values has standard deviation sqrt(n q (1 - q)).
+    """
+    n = float(counts.sum())
+    step = math.sqrt(q * (1 - q) / n)
+    around = [max(0.0, q - step), min(1.0 - 0.5 / n, q + step)]
+    low, high = quantiles(counts, bins.edges, around, interpolation=interpolation(bins))
+    return abs(math.log(high / low)) / 2 if low > 0 and high > 0 else math.inf
+
+
+def latency_panel(latency: Histogram, frame: Frame, model: str, status: PanelStatus) -> LatencyPanel:
+    """Percentiles per bucket of the live window, and of the reference windows at the same position in the window."""
+    own = model_histogram(latency, model)
+    bins, n = own.bins, own.n[:, 0]
+    assert isinstance(bins, NumericBins)
+    live = grid(own.t, n, frame.live, own.step)
+    expected = np.sum([grid(own.t, n, window, own.step) for window in frame.references], axis=0)
+    now, base = percentiles(live, bins), percentiles(expected, bins)
+    return LatencyPanel(
+        status=status,
+        model=model,
+        t=grid_times(frame.live, own.step),
+        now={name: now[:, i] for i, name in enumerate(QUANTILES)},
+        baseline={name: base[:, i] for i, name in enumerate(QUANTILES)},
+        window=summary(live.sum(axis=0), bins),
+        window_baseline=summary(expected.sum(axis=0), bins),
+        n=float(live.sum()),
+        n_baseline=float(expected.sum()),
+        rate=live.sum(axis=1) / own.step,
+    )

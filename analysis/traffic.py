@@ -1,0 +1,201 @@
+"""Traffic: request rate, versions that first appear, and models that fall silent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.answer import Finding, Mark, Severity, Signal
+from analysis.cases import Case
+from analysis.evidence import Counts
+from analysis.filters import Eq
+from analysis.ranking import lower_bound, severity, standard_error, weighted
+from analysis.scales import scales
+from analysis.since import since_level
+from analysis.slices import grid, grid_times, key_index, model_counts, window_sum, window_sums
+from analysis.view import Frame, Window
+from analysis.words import duration, percent, ratio
+
+Floats = NDArray[np.float64]
+
+RATE_UNIT = math.log(1.3)
+"""The log ratio of a request rate that is worth a look (statistics.md 6.2)."""
+
+VERSION_SHARE = 0.005
+"""Share of the window's requests from which a new version is an event."""
+
+SILENT_REQUESTS = 20
+"""Requests that must be missing before a model counts as silent."""
+
+SILENT_BUCKETS = 3
+
+
+def models_of(counts: Counts) -> tuple[str, ...]:
+    """Every model of the evidence, in alphabetical order."""
+    return tuple(sorted({key[0] for key in counts.keys}))
+
+
+def rate_case(requests: Counts, frame: Frame, newest: float | None, model: str) -> Case | None:
+    """A change of the request rate beyond what the trend and the spread of the reference windows explain.
+
+    With adjoining reference windows the expectation is their line in time on the log scale (traffic has a daily swing);
+    otherwise their mean.
+    """
+    n = model_counts(requests, model)
+    best: tuple[float, float, Window, float, float] | None = None
+    for scale in scales(frame, newest):
+        live = _complete(scale.live, newest, requests.step)
+        if live.length < scale.live.length / 2:
+            continue
+        seconds = float(live.length)
+        now = float(window_sum(requests.t, n, live)) / seconds
+        windows = scale.references
+        rates = window_sums(requests.t, n, windows) / np.array([w.length for w in windows])
+        used = rates > 0
+        if used.sum() < 3 or now <= 0:
+            continue
+        logs = np.log(rates[used])
+        middles = np.array([(w.start + w.end) / 2 for w in windows])[used]
+        expected, residuals = _expectation(middles, logs, (live.start + live.end) / 2, adjoining=frame_adjoins(frame))
+        effect = math.log(now) - expected
+        sampling = math.sqrt(1 / max(1.0, now * seconds))
+        error = standard_error(residuals, sampling, RATE_UNIT)
+        bound = lower_bound(effect, error, RATE_UNIT)
+        if best is None or bound > best[0]:
+            best = (bound, effect, live, now, math.exp(expected))
+    if best is None or best[0] <= 0:
+        return None
+    bound, effect, window, now, base = best
+    onset = since_level(requests.t, n, frame)
+    return Case(
+        Finding(
+            signal=Signal.REQUEST_RATE,
+            model=model,
+            severity=severity(Signal.REQUEST_RATE, bound),
+            title=f"requests {_rate(base)} -> {_rate(now)} {ratio(now, base)}",
+            effect=effect / RATE_UNIT,
+            score=weighted(Signal.REQUEST_RATE, bound),
+            n=now * window.length,
+            n_baseline=base * sum(w.length for w in frame.references),
+            now=now,
+            baseline=base,
+            unit="req/s",
+            onset=None if onset is None else onset.start,
+        ),
+        None,
+        window if onset is None else Window(onset.start, frame.live.end),
+    )
+
+
+def frame_adjoins(frame: Frame) -> bool:
+    """Whether the reference windows lie directly before the live one."""
+    return any(window.end == frame.live.start for window in frame.references)
+
+
+def _expectation(times: Floats, logs: Floats, at: float, *, adjoining: bool) -> tuple[float, Floats]:
+    """Expected log rate at a time, and the residuals of the reference windows."""
+    if not adjoining or len(logs) < 4:
+        centre = float(np.median(logs))
+        return centre, logs - centre
+    width = max(1.0, float(np.ptp(times)))
+    x, beyond = (times - times.mean()) / width, (at - times.mean()) / width
+    squares = max(1e-9, float((x * x).sum()))
+    slope = float((x * (logs - logs.mean())).sum()) / squares
+    residuals = logs - logs.mean() - slope * x
+    # A line extended past its points errs by more than its residuals: by the leverage of the point beyond.
+    leverage = math.sqrt(1 + 1 / len(logs) + beyond**2 / squares)
+    widened: Floats = residuals * leverage
+    return float(logs.mean()) + slope * beyond, widened
+
+
+def _complete(window: Window, newest: float | None, step: int) -> Window:
+    """The part of a window whose buckets are complete."""
+    if newest is None:
+        return window
+    return Window(window.start, max(window.start, min(window.end, int(newest) // step * step)))
+
+
+def _rate(value: float) -> str:
+    return f"{value:.3g} req/s"
+
+
+def version_events(requests: Counts, frame: Frame, model: str) -> Iterator[tuple[Case, Mark]]:
+    """Each version of a model that the reference windows do not know, as a finding and as a mark on every chart."""
+    at = key_index(requests.keys, model=model)
+    versions = [requests.keys[int(i)][1] for i in at]
+    live = grid(requests.t, requests.n[:, at], frame.live, requests.step)
+    before = window_sums(requests.t, requests.n[:, at], frame.references).sum(axis=0)
+    total = live.sum()
+    if before.sum() <= 0 or total <= 0:
+        return
+    times = grid_times(frame.live, requests.step)
+    usual = versions[int(np.argmax(before))]
+    for i, version in enumerate(versions):
+        share = float(live[:, i].sum() / total)
+        if before[i] > 0 or share < VERSION_SHARE:
+            continue
+        first = float(times[int(np.argmax(live[:, i] > 0))])
+        yield (
+            Case(
+                Finding(
+                    signal=Signal.VERSION,
+                    model=model,
+                    severity=Severity.INFO,
+                    title=f"version {usual} -> {version}, {percent(share)} of requests",
+                    effect=share,
+                    score=0.5,
+                    n=float(live[:, i].sum()),
+                    n_baseline=float(before.sum()),
+                    now=share,
+                    baseline=0.0,
+                    unit="ratio",
+                    onset=first,
+                    subject=version,
+                ),
+                Eq("version", version),
+                Window(int(first), frame.live.end),
+            ),
+            Mark(first, "version", f"{usual}->{version}", model),
+        )
+
+
+def silence_case(requests: Counts, frame: Frame, newest: float | None, model: str) -> Case | None:
+    """A model whose rows stopped while the rest of its source goes on.
+
+    Silent: no row for at least three buckets in which the reference windows' lowest rate would have brought 20.
+    """
+    n = model_counts(requests, model)
+    windows = frame.references
+    rates = window_sums(requests.t, n, windows) / np.array([w.length for w in windows])
+    if not (rates > 0).any():
+        return None
+    rate = float(rates[rates > 0].min())
+    rows = requests.t[(n > 0) & (requests.t < frame.live.end)]
+    last = int(rows.max()) + requests.step if len(rows) else frame.references[-1].start
+    end = frame.live.end if newest is None else min(frame.live.end, int(newest) // requests.step * requests.step)
+    gap = end - last
+    if gap < SILENT_BUCKETS * requests.step or gap * rate < SILENT_REQUESTS:
+        return None
+    expected = gap * rate
+    bound = 1.0 + math.log10(expected)
+    return Case(
+        Finding(
+            signal=Signal.STALENESS,
+            model=model,
+            severity=severity(Signal.STALENESS, bound),
+            title=f"silent for {duration(gap)}, {rate:.3g} req/s before",
+            effect=-bound,
+            score=weighted(Signal.STALENESS, bound),
+            n=0.0,
+            n_baseline=float(rates.sum() * windows[0].length),
+            now=0.0,
+            baseline=rate,
+            unit="req/s",
+            onset=float(last),
+        ),
+        None,
+        Window(min(last, frame.live.end - requests.step), frame.live.end),
+    )

@@ -1,0 +1,403 @@
+"""From evidence to answer: every signal of every model, one ranked list, and the panels of the model in focus."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.answer import (
+    ConfidencePanel,
+    ErrorsPanel,
+    FeatureRow,
+    FeaturesPanel,
+    Finding,
+    InfraPanel,
+    LatencyPanel,
+    Mark,
+    ModelRow,
+    PanelStatus,
+    Severity,
+    Signal,
+    Snapshot,
+    SourceStatus,
+    State,
+)
+from analysis.cases import Case
+from analysis.confidence import confidence_case, confidence_panel
+from analysis.errors import error_cases, errors_panel
+from analysis.evidence import ErrorCounts, LogEvidence, MetricEvidence, NumericBins, Traffic
+from analysis.features import feature_changes
+from analysis.infra import Reading, infra_cases, infra_panel, readings
+from analysis.latency import latency_case, latency_panel, percentiles, summary
+from analysis.ranking import ranked, severity, weighted
+from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum
+from analysis.traffic import models_of, rate_case, silence_case, version_events
+from analysis.view import Frame, View, Window
+from analysis.words import duration
+
+Floats = NDArray[np.float64]
+
+TREND_COLUMNS = 30
+"""Columns of the trend sparkline in the table of models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What all sources know of one frame."""
+
+    logs: LogEvidence | None = None
+    metrics: MetricEvidence | None = None
+    log_sources: tuple[SourceStatus, ...] = ()
+    metric_sources: tuple[SourceStatus, ...] = ()
+    queries: Mapping[str, str] = field(default_factory=dict)
+    """Part (traffic, errors, confidence, features, metrics) -> the query that was sent."""
+    elapsed_s: Mapping[str, float] = field(default_factory=dict)
+    filtered: bool = False
+    """Under a filter only the logs can answer."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """The evidence of one model and where each part of it comes from."""
+
+    name: str
+    traffic: Traffic | None
+    errors: ErrorCounts | None
+    from_logs: bool
+    newest: float | None
+
+
+def evaluate(
+    evidence: Evidence, view: View, frame: Frame, now: float, *, threshold: float
+) -> tuple[Snapshot, tuple[Case, ...]]:
+    """The answer to a view.
+
+    Args:
+        now: unix seconds, for the ages of sources.
+        threshold: confidence below which a row counts as unsure.
+
+    Returns:
+        The snapshot, and its cases in the order of its findings.
+    """
+    logs, metrics = evidence.logs, None if evidence.filtered else evidence.metrics
+    models = [_choose(name, logs, metrics, evidence) for name in _names(logs, metrics, view)]
+    gauges = readings(metrics.gauges, frame) if metrics is not None else ()
+    cases: list[Case] = [*infra_cases(gauges, frame), *_source_cases(evidence, frame, now)]
+    marks: list[Mark] = []
+    features: dict[str, tuple[FeatureRow, ...]] = {}
+    for model in models:
+        own, own_marks = _model_cases(model, logs, frame, threshold)
+        cases += own
+        marks += own_marks
+        if logs is not None and logs.features:
+            changes = feature_changes(logs.features, frame, logs.newest, model.name)
+            features[model.name] = tuple(change.row for change in changes)
+            cases += [change.case for change in changes if change.case is not None]
+    findings = ranked([case.finding for case in cases])
+    by_key = {case.finding.key: case for case in cases}
+    rows = tuple(
+        sorted(
+            (_row(model, logs, frame, findings, features.get(model.name, ())) for model in models),
+            key=lambda row: (-row.state.rank, not row.stale, row.model),
+        )
+    )
+    focus = _focus(view, findings, rows)
+    marks += [
+        Mark(finding.onset, "onset", finding.title, finding.model)
+        for finding in findings
+        if finding.onset is not None and finding.severity.rank >= Severity.WARNING.rank and finding.model == focus
+    ][:1]
+    snapshot = Snapshot(
+        generated_at=now,
+        view=view,
+        frame=frame,
+        focus=focus,
+        sources=(*evidence.log_sources, *evidence.metric_sources),
+        models=rows,
+        findings=findings,
+        marks=tuple(sorted(marks, key=lambda mark: mark.t)),
+        latency=_latency(evidence, models, frame, focus),
+        confidence=_confidence(evidence, frame, focus, threshold),
+        errors=_errors(evidence, models, frame, focus),
+        features=FeaturesPanel(
+            _status(evidence, "features", from_logs=True, present=bool(features.get(focus))),
+            focus,
+            features.get(focus, ()),
+        ),
+        infra=_infra(evidence, gauges, cases, frame, focus),
+        notes=(*_notes(evidence, frame), *evidence.notes),
+    )
+    return snapshot, tuple(by_key[finding.key] for finding in findings)
+
+
+def _names(logs: LogEvidence | None, metrics: MetricEvidence | None, view: View) -> tuple[str, ...]:
+    found: set[str] = set()
+    for traffic in (logs.traffic if logs else None, metrics.traffic if metrics else None):
+        if traffic is not None:
+            found |= set(models_of(traffic.requests))
+    return tuple(sorted(found & set(view.models) if view.models else found))
+
+
+def _choose(name: str, logs: LogEvidence | None, metrics: MetricEvidence | None, evidence: Evidence) -> _Model:
+    """Logs where they flow, because they can be filtered and cut by segment; metrics where they do not."""
+    flowing = any(source.state in (State.LIVE, State.LOADING) for source in evidence.log_sources)
+    own = logs.traffic if logs is not None and logs.traffic is not None else None
+    in_logs = own is not None and name in models_of(own.requests)
+    measured = metrics.traffic if metrics is not None else None
+    in_metrics = measured is not None and name in models_of(measured.requests)
+    from_logs = in_logs and (flowing or not in_metrics)
+    traffic = own if from_logs else (measured if in_metrics else own)
+    if from_logs and own is not None and own.latency is None and in_metrics and measured is not None:
+        traffic = Traffic(own.requests, own.errors, measured.latency)
+    log_errors = logs.errors if logs is not None else None
+    metric_errors = metrics.errors if metrics is not None else None
+    errors = (log_errors or metric_errors) if from_logs else (metric_errors or log_errors)
+    newest = logs.newest if from_logs and logs is not None else _newest(evidence.metric_sources)
+    return _Model(name, traffic, errors, from_logs, newest)
+
+
+def _newest(sources: Iterable[SourceStatus]) -> float | None:
+    return max((s.newest_sample for s in sources if s.newest_sample is not None), default=None)
+
+
+def _model_cases(
+    model: _Model, logs: LogEvidence | None, frame: Frame, threshold: float
+) -> tuple[list[Case], list[Mark]]:
+    traffic, name, newest = model.traffic, model.name, model.newest
+    if traffic is None:
+        return [], []
+    cases: list[Case | None] = []
+    silence = silence_case(traffic.requests, frame, newest, name)
+    cases.append(silence)
+    if silence is None:
+        cases.append(rate_case(traffic.requests, frame, newest, name))
+    versions = list(version_events(traffic.requests, frame, name))
+    cases += [case for case, _ in versions]
+    if traffic.latency is not None:
+        cases.append(latency_case(traffic.latency, frame, newest, name))
+    cases += error_cases(model.errors, traffic, frame, newest, name)
+    if logs is not None and logs.confidence is not None and (name,) in logs.confidence.keys:
+        cases.append(confidence_case(logs.confidence, frame, newest, name, threshold))
+    return [case for case in cases if case is not None], [mark for _, mark in versions]
+
+
+def _source_cases(evidence: Evidence, frame: Frame, now: float) -> list[Case]:
+    """Sources that fell silent or fail: what they would have said is unknown."""
+    cases = []
+    moment = min(now, float(frame.live.end))
+    for source in (*evidence.log_sources, *evidence.metric_sources):
+        if source.state is State.STALE and source.newest_sample is not None:
+            age = moment - source.newest_sample
+            title, onset = f"{source.name}: no new {_things(source)} for {duration(age)}", source.newest_sample
+        elif source.state is State.FAILED and source.failing_since is not None:
+            age = moment - source.failing_since
+            title, onset = f"{source.name}: {source.error}", source.failing_since
+        else:
+            continue
+        bound = 1.0 + math.log10(max(1.0, age / 60))
+        cases.append(
+            Case(
+                Finding(
+                    signal=Signal.STALENESS,
+                    model="",
+                    severity=severity(Signal.STALENESS, bound),
+                    title=title,
+                    effect=-bound,
+                    score=weighted(Signal.STALENESS, bound),
+                    n=0.0,
+                    n_baseline=0.0,
+                    now=max(0.0, age),
+                    unit="s",
+                    onset=onset,
+                    subject=source.name,
+                ),
+                None,
+                frame.live,
+            )
+        )
+    return cases
+
+
+def _things(source: SourceStatus) -> str:
+    return "samples" if source.kind in ("prometheus", "scrape") else "rows"
+
+
+def _row(
+    model: _Model,
+    logs: LogEvidence | None,
+    frame: Frame,
+    findings: tuple[Finding, ...],
+    features: tuple[FeatureRow, ...],
+) -> ModelRow:
+    own = [finding for finding in findings if finding.model == model.name]
+    state = max((finding.severity for finding in own), key=lambda s: s.rank, default=Severity.OK)
+    stale = any(finding.signal is Signal.STALENESS for finding in own)
+    traffic = model.traffic
+    rate, errors, newest = None, None, None
+    trend: tuple[float, ...] = ()
+    latency: dict[str, float | None] = {"p50": None, "p90": None, "p95": None, "p99": None}
+    versions: tuple[str, ...] = ()
+    if traffic is not None:
+        requests = traffic.requests
+        n = model_counts(requests, model.name)
+        live = grid(requests.t, n, frame.live, requests.step)
+        seen = _seen_s(frame, model.newest, requests.step)
+        total = float(live.sum())
+        rate = total / seen if seen else None
+        rows = requests.t[n > 0]
+        if len(rows):
+            newest = float(rows.max()) + requests.step
+            newest = newest if model.newest is None else min(newest, model.newest)
+        if traffic.errors is not None and total:
+            errors = float(window_sum(traffic.errors.t, model_counts(traffic.errors, model.name), frame.live)) / total
+        trend = tuple(live / requests.step)
+        at = key_index(requests.keys, model=model.name)
+        by_version = window_sum(requests.t, requests.n[:, at], frame.live)
+        versions = tuple(requests.keys[int(at[i])][1] for i in np.argsort(-by_version) if by_version[i] > 0)
+    if traffic is not None and traffic.latency is not None:
+        own_latency = model_histogram(traffic.latency, model.name)
+        bins = own_latency.bins
+        if isinstance(bins, NumericBins) and own_latency.n.any():
+            live_counts = grid(own_latency.t, own_latency.n[:, 0], frame.live, own_latency.step)
+            latency = summary(live_counts.sum(axis=0), bins)
+            trend = tuple(float(v) for v in percentiles(_columns(live_counts), bins)[:, 3])
+    confidence = None
+    if logs is not None and logs.confidence is not None and (model.name,) in logs.confidence.keys:
+        of_model = model_histogram(logs.confidence, model.name)
+        scored = float(window_sum(of_model.t, of_model.n[:, 0], frame.live).sum())
+        if scored:
+            confidence = float(window_sum(of_model.t, of_model.total[:, 0], frame.live)) / scored
+    return ModelRow(
+        model=model.name,
+        state=state,
+        stale=stale,
+        request_rate=rate,
+        latency_ms=latency,
+        error_ratio=errors,
+        confidence_mean=confidence,
+        drift=max((row.shift for row in features), default=None),
+        trend=trend[-TREND_COLUMNS:],
+        newest_sample=newest,
+        versions=versions,
+    )
+
+
+def _seen_s(frame: Frame, newest: float | None, step: int) -> float:
+    """Seconds of the live window that the data covers: rates must not count the part still to come."""
+    end = frame.live.end if newest is None else min(float(frame.live.end), newest)
+    return max(float(step), end - frame.live.start) if end > frame.live.start else 0.0
+
+
+def _columns(
+    counts: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """[T, B] counts summed into at most `TREND_COLUMNS` rows of equal width."""
+    width = -(-len(counts) // TREND_COLUMNS)
+    padded = np.zeros((-(-len(counts) // width) * width, counts.shape[1]))
+    padded[len(padded) - len(counts) :] = counts
+    columns: Floats = padded.reshape(-1, width, counts.shape[1]).sum(axis=1)
+    return columns
+
+
+def _focus(view: View, findings: tuple[Finding, ...], rows: tuple[ModelRow, ...]) -> str:
+    known = [row.model for row in rows]
+    if view.focus in known:
+        return str(view.focus)
+    return next((f.model for f in findings if f.model in known), known[0] if known else "")
+
+
+def _status(evidence: Evidence, part: str, *, from_logs: bool, present: bool) -> PanelStatus:
+    """What a panel says of its data: the state of its source, or that the part is not logged."""
+    sources = evidence.log_sources if from_logs else evidence.metric_sources
+    if not sources:
+        kind = "logs" if from_logs else "metrics"
+        return PanelStatus(
+            State.ABSENT, f"no {kind} source: start with --{'logs PATH' if from_logs else 'prometheus URL'}"
+        )
+    worst = max(sources, key=lambda s: _BADNESS[s.state])
+    state, message = worst.state, ""
+    if state is State.FAILED:
+        message = ": ".join(text for text in (worst.error, worst.hint) if text)
+    elif state is State.STALE:
+        message = "no new data"
+    elif not present and state is State.LIVE:
+        state, message = State.ABSENT, f"{part} is not logged by {worst.name}"
+    elif state is State.EMPTY:
+        message = "no data in this window"
+    return PanelStatus(
+        state,
+        message,
+        worst.name,
+        _newest(sources),
+        evidence.queries.get(part if from_logs else "metrics", ""),
+        evidence.elapsed_s.get(part, 0.0),
+    )
+
+
+_BADNESS = {State.LIVE: 0, State.ABSENT: 1, State.LOADING: 2, State.EMPTY: 3, State.STALE: 4, State.FAILED: 5}
+
+
+def _of(models: Iterable[_Model], focus: str) -> _Model | None:
+    return next((model for model in models if model.name == focus), None)
+
+
+def _latency(evidence: Evidence, models: Iterable[_Model], frame: Frame, focus: str) -> LatencyPanel:
+    model = _of(models, focus)
+    traffic = model.traffic if model is not None else None
+    latency = traffic.latency if traffic is not None else None
+    from_logs = model.from_logs if model is not None else bool(evidence.log_sources)
+    if evidence.logs and latency is not None and evidence.logs.traffic and latency is not evidence.logs.traffic.latency:
+        from_logs = False
+    status = _status(evidence, "traffic", from_logs=from_logs, present=latency is not None)
+    if latency is None or not key_index(latency.keys, model=focus).size:
+        return LatencyPanel(status, focus)
+    return latency_panel(latency, frame, focus, status)
+
+
+def _confidence(evidence: Evidence, frame: Frame, focus: str, threshold: float) -> ConfidencePanel:
+    confidence = evidence.logs.confidence if evidence.logs is not None else None
+    present = confidence is not None and (focus,) in confidence.keys
+    status = _status(evidence, "confidence", from_logs=True, present=present)
+    if confidence is None or not present:
+        return ConfidencePanel(status, focus)
+    return confidence_panel(confidence, frame, focus, threshold, status)
+
+
+def _errors(evidence: Evidence, models: Iterable[_Model], frame: Frame, focus: str) -> ErrorsPanel:
+    model = _of(models, focus)
+    errors = model.errors if model is not None else None
+    from_logs = model.from_logs if model is not None else bool(evidence.log_sources)
+    known = errors is not None or (model is not None and model.traffic is not None and model.traffic.errors is not None)
+    status = _status(evidence, "errors", from_logs=from_logs, present=known)
+    if model is None or model.traffic is None:
+        return ErrorsPanel(status, focus)
+    return errors_panel(errors, model.traffic, frame, focus, status)
+
+
+def _infra(evidence: Evidence, gauges: tuple[Reading, ...], cases: list[Case], frame: Frame, focus: str) -> InfraPanel:
+    status = _status(evidence, "infrastructure", from_logs=False, present=bool(gauges))
+    return infra_panel(gauges, cases, frame, status, focus)
+
+
+def _notes(evidence: Evidence, frame: Frame) -> tuple[str, ...]:
+    """What limits the answer: reference windows without data."""
+    traffic = evidence.logs.traffic if evidence.logs is not None else None
+    if traffic is None and evidence.metrics is not None:
+        traffic = evidence.metrics.traffic
+    if traffic is None:
+        return ()
+    filled = sum(_holds_rows(traffic, window) for window in frame.references)
+    if filled == len(frame.references):
+        return ()
+    if not filled:
+        return ("no baseline: the reference windows hold no data, so no change can be told",)
+    return (f"thin baseline: {filled} of {len(frame.references)} reference windows hold data",)
+
+
+def _holds_rows(traffic: Traffic, window: Window) -> bool:
+    return bool(window_sum(traffic.requests.t, traffic.requests.n, window).sum() > 0)

@@ -1,0 +1,58 @@
+"""Every key: its id (for remapping in the config), its action, and what the help says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.binding import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of the program."""
+
+    id: str
+    keys: str
+    """As Textual names them; several are separated by commas."""
+    label: str
+    """As the help writes it."""
+    action: str
+    what: str
+    hint: str = ""
+    """Short form for the key line at the bottom; empty keeps it out."""
+
+    def binding(self) -> Binding:
+        """The binding of the application."""
+        return Binding(self.keys, self.action, self.what, id=self.id, show=False, priority=False)
+
+
+PAGES = ("overview", "latency", "confidence", "errors", "features", "infra")
+
+KEYS = (
+    Key("drill", "enter", "Enter", "drill", "open what the cursor is on; in a segment list, filter by the segment", "drill"),
+    Key("back", "escape", "Esc", "back", "back to the overview, then undo the last filter", ""),
+    *(Key(page, str(i + 1), str(i + 1), f"page('{page}')", f"{page} screen") for i, page in enumerate(PAGES)),
+    Key("next_panel", "tab", "Tab", "app.focus_next", "next panel"),
+    Key("previous_panel", "shift+tab", "Shift+Tab", "app.focus_previous", "previous panel"),
+    Key("filter", "slash", "/", "filter", "filter rows: region=eu-w1 tier!=free amount>=100 device~ios", "filter"),
+    Key("undo_filter", "u,backspace", "u", "undo_filter", "undo the last filter"),
+    Key("exclude", "x", "x", "exclude", "leave out the segment under the cursor"),
+    Key("palette", "colon,ctrl+p", ":", "command_palette", "command palette", "command"),
+    Key("pause", "space", "Space", "pause", "hold this moment while data keeps coming; again to go on", "pause"),
+    Key("earlier", "left_square_bracket", "[", "move(-1)", "a quarter window earlier", ""),
+    Key("later", "right_square_bracket", "]", "move(1)", "a quarter window later", ""),
+    Key("longer", "plus", "+", "zoom(1)", "longer window"),
+    Key("shorter", "minus", "-", "zoom(-1)", "shorter window"),
+    Key("live", "0", "0", "live", "back to live"),
+    Key("jump", "at", "@", "jump", "jump to a time: 03:01, -2h, 2026-11-22T03:12Z"),
+    Key("baseline", "c", "c", "baseline", "next baseline: before, 1d ago, 1w ago", "compare"),
+    Key("model", "m", "m", "next_model", "next model in focus"),
+    Key("zone", "z", "z", "zone", "times in UTC or in your zone"),
+    Key("copy", "y", "y", "copy", "copy the finding under the cursor, or the whole report"),
+    Key("export", "e", "e", "export", "write the report to files (Markdown, JSON) and the screen (SVG)"),
+    Key("refresh", "r", "r", "refresh", "ask every source again now"),
+    Key("help", "question_mark,f1", "?", "help", "help for the panel in focus, and all keys", "help"),
+    Key("quit", "q", "q", "quit", "quit"),
+)  # fmt: skip
+
+BY_ID = {key.id: key for key in KEYS}

@@ -1,0 +1,270 @@
+"""The answer on stdout, without a screen: text for people, JSON for programs, Markdown for a ticket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from analysis.answer import Finding, ModelRow, Segment, Severity, Signal, Snapshot, SourceStatus
+from analysis.filters import format_filter
+from analysis.words import duration, milliseconds, percent, quantity
+from tui.options import Options
+from widgets.text import printable
+
+SCHEMA = 1
+EXIT = {Severity.OK: 0, Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2, None: 3}
+"""Exit code of each status: 0 ok, 1 warning, 2 critical, 3 cannot tell."""
+
+SUBJECT_KEYS = {
+    Signal.ERROR: "error_type",
+    Signal.FEATURE: "feature",
+    Signal.QUALITY: "feature",
+    Signal.INFRA: "metric",
+    Signal.DEPENDENCY: "dependency",
+    Signal.BUSINESS: "measure",
+    Signal.VERSION: "version",
+    Signal.STALENESS: "source",
+    Signal.LATENCY: "percentile",
+}
+"""How the JSON names what a finding is about."""
+
+
+def run(options: Options, output: str) -> int:
+    """Ask every source once, print the answer, and return the exit code of its status."""
+    snapshot = asyncio.run(evaluate(options))
+    text = {"json": as_json, "markdown": as_markdown, "text": as_text}[output](snapshot)
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    return EXIT[snapshot.status]
+
+
+async def evaluate(options: Options) -> Snapshot:
+    """The snapshot of one question, with the segment of each of its first findings."""
+    from tui.sources import open_session
+
+    session = open_session(options)
+    try:
+        await session.poll_all()
+        _, cases = session.answer()
+        await session.explain(cases)
+        snapshot, _ = session.answer()
+        return snapshot
+    finally:
+        await session.close()
+
+
+def as_json(snapshot: Snapshot) -> str:
+    """The answer as documented in docs/report.md; numbers that are not known are null."""
+    return json.dumps(as_dict(snapshot), indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def as_dict(snapshot: Snapshot) -> dict[str, Any]:
+    """The answer as plain data."""
+    frame, view, now = snapshot.frame, snapshot.view, snapshot.generated_at
+    status = snapshot.status
+    return {
+        "schema": SCHEMA,
+        "generated_at": _time(now),
+        "status": "unknown" if status is None else str(status),
+        "view": {
+            "from": _time(frame.live.start),
+            "to": _time(frame.live.end),
+            "baseline": view.baseline.label,
+            "baseline_from": _time(frame.span.start),
+            "baseline_to": _time(max(window.end for window in frame.references)),
+            "baseline_windows": len(frame.references),
+            "filter": format_filter(view.where),
+            "models": list(view.models),
+        },
+        "sources": [_source(source, min(now, frame.live.end)) for source in snapshot.sources],
+        "models": [_model(row) for row in snapshot.models],
+        "findings": [_finding(i + 1, f, min(now, frame.live.end)) for i, f in enumerate(snapshot.findings)],
+        "notes": list(snapshot.notes),
+    }
+
+
+def _source(source: SourceStatus, now: float) -> dict[str, Any]:
+    newest = source.newest_sample
+    return {
+        "name": source.name,
+        "kind": source.kind,
+        "state": str(source.state),
+        "newest_sample": _time(newest),
+        "age_s": None if newest is None else _number(max(0.0, now - newest)),
+        "error": source.error,
+        "hint": source.hint,
+    }
+
+
+def _model(row: ModelRow) -> dict[str, Any]:
+    return {
+        "model": row.model,
+        "state": str(row.state),
+        "stale": row.stale,
+        "versions": list(row.versions),
+        "request_rate": _number(row.request_rate),
+        "latency_ms": {name: _number(value) for name, value in row.latency_ms.items()},
+        "error_ratio": _number(row.error_ratio),
+        "confidence_mean": _number(row.confidence_mean),
+        "drift": _number(row.drift),
+        "newest_sample": _time(row.newest_sample),
+    }
+
+
+def _finding(rank: int, finding: Finding, now: float) -> dict[str, Any]:
+    subject = {SUBJECT_KEYS[finding.signal]: finding.subject} if finding.subject and finding.signal in SUBJECT_KEYS else {}
+    return {
+        "rank": rank,
+        "signal": str(finding.signal),
+        **subject,
+        **({"check": finding.check} if finding.check else {}),
+        "model": finding.model,
+        "severity": str(finding.severity),
+        "title": finding.title,
+        "onset": _time(finding.onset),
+        "onset_s_ago": None if finding.onset is None else _number(max(0.0, now - finding.onset)),
+        "now": _number(finding.now),
+        "baseline": _number(finding.baseline),
+        "unit": finding.unit,
+        "effect": _number(finding.effect),
+        "score": _number(finding.score),
+        "n": _number(finding.n),
+        "n_baseline": _number(finding.n_baseline),
+        "where": [_segment(segment) for segment in finding.where],
+    }
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    return {
+        "segment": dict(segment.where),
+        "share_of_change": _number(segment.share_of_change),
+        "rate_in": _number(segment.rate_in),
+        "rate_out": _number(segment.rate_out),
+        "rate_before": _number(segment.rate_before),
+        "lift": _number(segment.lift),
+        "support": _number(segment.support),
+        "n": _number(segment.n),
+        "p_adjusted": _number(segment.p_adjusted),
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """Six significant digits: enough for any reading, and stable to compare."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.6g}")
+
+
+def _time(t: float | None) -> str | None:
+    """RFC 3339 in UTC, to the second."""
+    return None if t is None else datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def as_text(snapshot: Snapshot) -> str:
+    """The answer for a person's terminal: what changed, the models, the sources."""
+    status = "unknown" if snapshot.status is None else str(snapshot.status)
+    frame = snapshot.frame
+    lines = [
+        f"{status.upper()}  {_time(frame.live.start)} to {_time(frame.live.end)}"
+        f" ({duration(frame.live.length)}) against {snapshot.view.baseline.label}"
+        + (f", {format_filter(snapshot.view.where)}" if format_filter(snapshot.view.where) else ""),
+        "",
+        "WHAT CHANGED",
+    ]
+    lines += [f"  {line}" for line in _finding_lines(snapshot)] or [f"  {nothing(snapshot)}"]
+    lines += ["", "MODELS", "  " + "  ".join(f"{name:>9}" for name in ("state", "req/s", "p50", "p99", "errors", "conf"))]
+    for row in snapshot.models:
+        cells = (
+            "stale" if row.stale else str(row.state),
+            quantity(row.request_rate),
+            milliseconds(row.latency_ms.get("p50")),
+            milliseconds(row.latency_ms.get("p99")),
+            percent(row.error_ratio),
+            "--" if row.confidence_mean is None else f"{row.confidence_mean:.2f}",
+        )
+        lines.append("  " + "  ".join(f"{cell:>9}" for cell in cells) + f"  {printable(row.model)}")
+    lines += ["", "SOURCES"]
+    lines += [f"  {line}" for line in source_lines(snapshot)]
+    lines += [f"note: {printable(note)}" for note in snapshot.notes]
+    return "\n".join(lines)
+
+
+def nothing(snapshot: Snapshot) -> str:
+    """What to say when no finding is listed."""
+    if snapshot.status is None:
+        return "cannot tell: no model has data in this window"
+    return f"nothing: {len(snapshot.models)} models within their usual range"
+
+
+def _finding_lines(snapshot: Snapshot) -> list[str]:
+    now = min(snapshot.generated_at, float(snapshot.frame.live.end))
+    lines = []
+    for finding in snapshot.findings:
+        since = "" if finding.onset is None else f"t-{duration(max(0.0, now - finding.onset))}"
+        where = f"  {segment_words(finding.where[0])}" if finding.where else ""
+        lines.append(
+            f"{str(finding.severity):<8} {since:<7} {finding.signal:<12} {printable(finding.model):<8}"
+            f" {printable(finding.title)}{where}".rstrip()
+        )
+    return lines
+
+
+def segment_words(segment: Segment) -> str:
+    """A segment as a filter with its share: `region=eu-w1 version=42 83%`."""
+    terms = " ".join(printable(f"{dim}={value}") for dim, value in segment.where)
+    return f"{terms} {percent(segment.share_of_change)} of the change"
+
+
+def source_lines(snapshot: Snapshot) -> list[str]:
+    """One line per source: name, kind, state, age of its newest sample, error and hint."""
+    now = min(snapshot.generated_at, float(snapshot.frame.live.end))
+    lines = []
+    for source in snapshot.sources:
+        aged = "" if source.newest_sample is None else f", newest {duration(max(0.0, now - source.newest_sample))} old"
+        problem = f": {printable(source.error)}" if source.error else ""
+        hint = f" ({printable(source.hint)})" if source.hint and source.error else ""
+        lines.append(f"{printable(source.name)} {source.kind} {source.state}{aged}{problem}{hint}")
+    return lines
+
+
+def as_markdown(snapshot: Snapshot) -> str:
+    """The answer for a ticket or a chat."""
+    frame = snapshot.frame
+    status = "unknown" if snapshot.status is None else str(snapshot.status)
+    lines = [
+        f"# mltriage: {status}",
+        "",
+        f"{_time(frame.live.start)} to {_time(frame.live.end)}, against {snapshot.view.baseline.label}.",
+        "",
+        "## What changed",
+        "",
+    ]
+    if snapshot.findings:
+        lines += ["| severity | since | signal | model | change | where |", "| --- | --- | --- | --- | --- | --- |"]
+        for finding in snapshot.findings:
+            where = segment_words(finding.where[0]) if finding.where else ""
+            cells = (finding.severity, _time(finding.onset) or "", finding.signal, finding.model, finding.title, where)
+            lines.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
+    else:
+        lines.append(nothing(snapshot))
+    lines += ["", "## Models", "", "| model | state | req/s | p50 | p99 | errors | confidence |"]
+    lines.append("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
+    for row in snapshot.models:
+        confidence = "--" if row.confidence_mean is None else f"{row.confidence_mean:.2f}"
+        lines.append(
+            f"| {_cell(row.model)} | {'stale' if row.stale else row.state} | {quantity(row.request_rate)} |"
+            f" {milliseconds(row.latency_ms.get('p50'))} | {milliseconds(row.latency_ms.get('p99'))} |"
+            f" {percent(row.error_ratio)} | {confidence} |"
+        )
+    lines += ["", "## Sources", "", *(f"- {_cell(line)}" for line in source_lines(snapshot))]
+    lines += [f"- {_cell(note)}" for note in snapshot.notes]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return printable(text).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
+
+
