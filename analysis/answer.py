@@ -115,13 +115,14 @@ class Finding:
     subject: str = ""
     """The error type, feature, metric, dependency, measure or version that the signal is about."""
     check: str = ""
-    """For quality findings: null_rate, out_of_range, unseen_category, constant."""
+    """What was tested: a percentile, mean or below (confidence), null_rate, out_of_range, unseen_category, constant, or
+    the metric of an infrastructure finding."""
     where: tuple[Segment, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
-        """Identity across refreshes."""
-        return (self.signal, self.model, self.subject, self.check)
+    def key(self) -> tuple[str, str, str]:
+        """Identity across refreshes; the test that shows the change best may differ from one to the next."""
+        return (self.signal, self.model, self.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +333,11 @@ class Snapshot:
     """Grows with every answer of a session; panels redraw only when their part changed."""
     notes: tuple[str, ...] = ()
     """What the reader must know: too little history, partial data, sampled rows."""
+
+    @property
+    def moment(self) -> float:
+        """Unix seconds from which ages and "12 minutes ago" count: a pinned view's end, else the clock."""
+        return self.generated_at if self.view.end is None else float(self.view.end)
 
     @property
     def status(self) -> Severity | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from analysis.evidence import Histogram, NumericBins
 from analysis.filters import Range
 from analysis.proportions import share_test
 from analysis.ranking import lower_bound, severity, share_bound, standard_error, weighted
-from analysis.scales import scales
+from analysis.scales import Scale, scale_since, scales
 from analysis.shift import shift_test
 from analysis.since import since
 from analysis.slices import grid, grid_times, model_histogram, window_sum, window_sums
@@ -30,11 +31,29 @@ BELOW_UNIT = 0.05
 """Change of the mean, and of the share below the threshold, that is worth a look."""
 
 MIN_ROWS = 200
+MAX_P = 0.001
 
 
 def threshold_bin(bins: NumericBins, threshold: float) -> int:
     """The first bin at or above the threshold."""
     return int(np.searchsorted(np.array(bins.edges), threshold - 1e-9))
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    check: str
+    bound: float
+    effect: float
+    now: float
+    baseline: float
+    n: float
+    n_baseline: float
+    window: Window
+
+    @property
+    def falling(self) -> bool:
+        """Whether the model became less sure."""
+        return self.effect > 0 if self.check == "below" else self.effect < 0
 
 
 def confidence_case(
@@ -43,65 +62,63 @@ def confidence_case(
     """The change of a model's confidence: of its mean, or of the share below the threshold, whichever is surer."""
     own = model_histogram(confidence, model)
     assert isinstance(own.bins, NumericBins)
-    t, n, total = own.t, own.n[:, 0], own.total[:, 0]
-    cut = threshold_bin(own.bins, threshold)
-    best: tuple[float, float, str, Window, float, float] | None = None
-    for scale in scales(frame, newest):
-        live, references = window_sum(t, n, scale.live), window_sums(t, n, scale.references)
-        rows, reference_rows = float(live.sum()), references.sum(axis=1)
-        if rows < MIN_ROWS or reference_rows.sum() < MIN_ROWS:
-            continue
-        reference_below = references[:, :cut].sum(axis=1)
-        below = share_test(float(live[:cut].sum()), rows, reference_below, reference_rows)
-        if below.p < 0.001:
-            bound = share_bound(below, reference_below, reference_rows, BELOW_UNIT)
-            if best is None or bound > best[0]:
-                best = (bound, (below.now - below.baseline) / BELOW_UNIT, "below", scale.live, rows, below.n_baseline)
-        sums, now_sum = window_sums(t, total, scale.references), float(window_sum(t, total, scale.live))
-        used = reference_rows > 0
-        means = sums[used] / reference_rows[used]
-        base = float(sums.sum() / reference_rows.sum())
-        spread = standard_deviation(references.sum(axis=0), own.bins)
-        error = standard_error(means - base, spread / math.sqrt(rows), MEAN_UNIT)
-        difference = now_sum / rows - base
-        bound = lower_bound(difference, error, MEAN_UNIT)
-        if best is None or bound > best[0]:
-            best = (bound, difference / MEAN_UNIT, "mean", scale.live, rows, float(reference_rows.sum()))
-    if best is None or best[0] <= 0:
+    t, n, cut = own.t, own.n[:, 0], threshold_bin(own.bins, threshold)
+    found = [change for scale in scales(frame, newest) for change in _changes(own, scale, cut)]
+    best = max(found, key=lambda change: change.bound, default=None)
+    if best is None or best.bound <= 0:
         return None
-    bound, effect, check, window, rows, reference_rows_total = best
-    lower = n[:, :cut].sum(axis=1)
-    falling = effect > 0 if check == "below" else effect < 0
-    onset = since(t, lower if falling else n.sum(axis=1) - lower, n.sum(axis=1), frame)
-    if onset is not None:
-        window = Window(onset.start, frame.live.end)
-    live, references = window_sum(t, n, window), window_sums(t, n, frame.references).sum(axis=0)
-    if check == "below":
-        now, baseline = float(live[:cut].sum() / live.sum()), float(references[:cut].sum() / references.sum())
-        title = f"confidence<{threshold:g} {percent(baseline)} -> {percent(now)} of rows"
+    lower, rows = n[:, :cut].sum(axis=1), n.sum(axis=1)
+    onset = since(t, lower if best.falling else rows - lower, rows, frame)
+    if onset is not None and (begun := scale_since(frame, onset.start, newest)) is not None:
+        best = max([best, *_changes(own, begun, cut)], key=lambda change: change.bound)
+    if best.check == "below":
+        title = f"confidence<{threshold:g} {percent(best.baseline)} -> {percent(best.now)} of rows"
     else:
-        now = float(window_sum(t, total, window) / live.sum())
-        baseline = float(window_sums(t, total, frame.references).sum() / references.sum())
-        title = f"confidence {'down' if now < baseline else 'up'}, mean {baseline:.2f} -> {now:.2f}"
+        title = f"confidence mean {best.baseline:.2f} -> {best.now:.2f}"
     return Case(
         Finding(
             signal=Signal.CONFIDENCE,
             model=model,
-            severity=severity(Signal.CONFIDENCE, bound),
+            severity=severity(Signal.CONFIDENCE, best.bound),
             title=title,
-            effect=effect,
-            score=weighted(Signal.CONFIDENCE, bound),
-            n=rows,
-            n_baseline=reference_rows_total,
-            now=now,
-            baseline=baseline,
-            unit="ratio" if check == "below" else "score",
+            effect=best.effect,
+            score=weighted(Signal.CONFIDENCE, best.bound),
+            n=best.n,
+            n_baseline=best.n_baseline,
+            now=best.now,
+            baseline=best.baseline,
+            unit="ratio" if best.check == "below" else "score",
             onset=None if onset is None else onset.start,
-            check=check,
+            check=best.check,
         ),
-        Range("confidence", high=threshold) if falling else Range("confidence", low=threshold),
-        window,
+        Range("confidence", high=threshold) if best.falling else Range("confidence", low=threshold),
+        best.window,
     )
+
+
+def _changes(own: Histogram, scale: Scale, cut: int) -> list[_Change]:
+    """The changes of the mean and of the share below bin `cut` at one scale; none with too few rows."""
+    assert isinstance(own.bins, NumericBins)
+    t, n, total = own.t, own.n[:, 0], own.total[:, 0]
+    live, references = window_sum(t, n, scale.live), window_sums(t, n, scale.references)
+    rows, reference_rows = float(live.sum()), references.sum(axis=1)
+    base_rows = float(reference_rows.sum())
+    if rows < MIN_ROWS or base_rows < MIN_ROWS:
+        return []
+    changes = []
+    reference_below = references[:, :cut].sum(axis=1)
+    below = share_test(float(live[:cut].sum()), rows, reference_below, reference_rows)
+    if below.p < MAX_P:
+        bound = share_bound(below, reference_below, reference_rows, BELOW_UNIT)
+        effect = (below.now - below.baseline) / BELOW_UNIT
+        changes.append(_Change("below", bound, effect, below.now, below.baseline, rows, base_rows, scale.live))
+    sums, used = window_sums(t, total, scale.references), reference_rows > 0
+    now, base = float(window_sum(t, total, scale.live)) / rows, float(sums.sum()) / base_rows
+    spread = standard_deviation(references.sum(axis=0), own.bins)
+    error = standard_error(sums[used] / reference_rows[used] - base, spread / math.sqrt(rows), MEAN_UNIT)
+    bound = lower_bound(now - base, error, MEAN_UNIT)
+    changes.append(_Change("mean", bound, (now - base) / MEAN_UNIT, now, base, rows, base_rows, scale.live))
+    return changes
 
 
 def standard_deviation(counts: Floats, bins: NumericBins) -> float:

@@ -13,7 +13,7 @@ from analysis.evidence import ErrorCounts, Traffic
 from analysis.filters import Eq, Not, Null
 from analysis.proportions import share_test
 from analysis.ranking import severity, share_bound, weighted
-from analysis.scales import Scale, scales
+from analysis.scales import Scale, scale_since, scales
 from analysis.since import since
 from analysis.slices import grid, grid_times, key_index, model_counts, window_sum, window_sums
 from analysis.view import Frame, Window
@@ -54,15 +54,16 @@ def error_cases(
             if state.state == NEW and test.now >= NEW_SHARE:
                 bound = max(bound, 1.0)
             bound = max(bound, min(0.5 * math.log2(max(state.ratio, 1.0)), 0.9))
-            case = _case(name, state.state, bound, scale, errors, traffic, frame, model)
+            case = _case(name, state.state, bound, scale, errors, traffic, frame, newest, model)
             if name not in found or case.finding.score > found[name].finding.score:
                 found[name] = case
     return list(found.values())
 
 
 def _case(
-    name: str, state: str, bound: float, scale: Scale, errors: ErrorCounts, traffic: Traffic, frame: Frame, model: str
-) -> Case:
+    name: str, state: str, bound: float, scale: Scale, errors: ErrorCounts, traffic: Traffic, frame: Frame,
+    newest: float | None, model: str,
+) -> Case:  # fmt: skip
     t, requests = traffic.requests.t, model_counts(traffic.requests, model)
     counts_t = errors.counts.t
     counts = errors.counts.n[:, key_index(errors.counts.keys, model=model, second=name)].sum(axis=1)
@@ -73,12 +74,15 @@ def _case(
     moment = since(t, aligned, requests, frame)
     seen = errors.first_seen.get((model, name))
     onset = seen if state == NEW and seen is not None else (None if moment is None else float(moment.start))
-    window = scale.live
     if onset is not None:
-        window = Window(max(frame.live.start, int(onset) // frame.step * frame.step), frame.live.end)
-    n, reference_n = float(window_sum(t, requests, window)), window_sums(t, requests, frame.references)
+        scale = scale_since(frame, onset, newest) or scale
+    window = scale.live
+    n, reference_n = float(window_sum(t, requests, window)), window_sums(t, requests, scale.references)
+    hits = window_sums(t, aligned, scale.references)
+    test = share_test(min(n, float(window_sum(t, aligned, window))), n, hits, reference_n)
+    bound = max(bound, share_bound(test, hits, reference_n, ERROR_UNIT))
     now = float(window_sum(t, aligned, window)) / n if n else 0.0
-    base = float(window_sums(t, aligned, frame.references).sum() / max(1.0, reference_n.sum()))
+    base = float(hits.sum() / max(1.0, reference_n.sum()))
     change = "NEW" if state == NEW else ratio(now, base)
     return Case(
         Finding(

@@ -326,10 +326,10 @@ def _case(
 
 
 def _strongest_per_subject(cases: Iterable[Case]) -> list[Case]:
-    """One case per (model, subject, metric): replicas that move together are one line."""
+    """One case per subject of a model: replicas that move together, and errors and latency of one dependency, are one line."""
     best: dict[tuple[str, str, str], Case] = {}
     for case in cases:
-        key = (case.finding.model, case.finding.subject, case.finding.check)
+        key = case.finding.key
         if key not in best or case.finding.score > best[key].finding.score:
             best[key] = case
     return list(best.values())

@@ -15,10 +15,11 @@ from analysis.filters import Range
 from analysis.proportions import ShareTest
 from analysis.quantiles import Interpolation, exceedance_test, min_count, quantiles
 from analysis.ranking import lower_bound, severity, standard_error, weighted
-from analysis.scales import scales
+from analysis.scales import scale_since, scales
 from analysis.since import since
 from analysis.slices import grid, grid_times, model_histogram, window_sum, window_sums
 from analysis.view import Frame, Window
+from analysis.words import milliseconds, ratio
 
 Floats = NDArray[np.float64]
 
@@ -79,12 +80,10 @@ def latency_case(latency: Histogram, frame: Frame, newest: float | None, model: 
         return None
     above = np.cumsum(n[:, ::-1], axis=1)[:, ::-1][:, best.edge]
     onset = since(t, above, n.sum(axis=1), frame)
-    window = best.window if onset is None else Window(onset.start, frame.live.end)
-    now = summary(window_sum(t, n, window), bins)[best.name]
-    base = summary(window_sums(t, n, frame.references).sum(axis=0), bins)[best.name]
-    if now is None or base is None:
-        window = best.window
-        now, base = base_now(best, n, t, bins, frame)
+    if onset is not None and (begun := scale_since(frame, onset.start, newest)) is not None:
+        live, references = window_sum(t, n, begun.live), window_sums(t, n, begun.references)
+        best = max([best, *_changes(live, references, bins, begun.live)], key=lambda change: change.bound)
+    now, base = _values(best, n, t, bins, frame)
     worse = best.log_ratio > 0
     edge_ms = bins.edges[best.edge]
     return Case(
@@ -92,7 +91,7 @@ def latency_case(latency: Histogram, frame: Frame, newest: float | None, model: 
             signal=Signal.LATENCY,
             model=model,
             severity=severity(Signal.LATENCY, best.bound) if worse else Severity.INFO,
-            title=best.name,
+            title=f"{best.name} {milliseconds(base)} -> {milliseconds(now)} {ratio(now, base)}",
             effect=best.log_ratio / UNITS[best.name],
             score=weighted(Signal.LATENCY, best.bound) if worse else min(best.bound, 0.9),
             n=best.share.n,
@@ -101,15 +100,15 @@ def latency_case(latency: Histogram, frame: Frame, newest: float | None, model: 
             baseline=base,
             unit="ms",
             onset=None if onset is None else onset.start,
-            subject=best.name,
+            check=best.name,
         ),
         Range("latency_ms", low=edge_ms) if worse else Range("latency_ms", high=edge_ms),
-        window,
+        best.window,
     )
 
 
-def base_now(change: _Change, n: Floats, t: NDArray[np.int64], bins: NumericBins, frame: Frame) -> tuple[float, float]:
-    """The percentile over the window in which the change was found, and over the references, without a floor on n."""
+def _values(change: _Change, n: Floats, t: NDArray[np.int64], bins: NumericBins, frame: Frame) -> tuple[float, float]:
+    """The percentile over the window in which the change is largest, and over all references."""
     index = list(QUANTILES).index(change.name)
     now = percentiles(window_sum(t, n, change.window), bins)[index]
     base = percentiles(window_sums(t, n, frame.references).sum(axis=0), bins)[index]

@@ -27,7 +27,7 @@ def scales(frame: Frame, newest: float | None) -> tuple[Scale, ...]:
     """The whole window, and its last five buckets when that is at most half of it.
 
     Args:
-        newest: unix seconds of the newest row; the recent part ends on its bucket, so that late data is not read as none.
+        newest: unix seconds of the newest row; the recent part ends on its bucket: late data is not read as none.
     """
     whole = Scale(frame.live, frame.references)
     length = RECENT_BUCKETS * frame.step
@@ -37,3 +37,15 @@ def scales(frame: Frame, newest: float | None) -> tuple[Scale, ...]:
     if newest is not None:
         end = max(frame.live.start + length, min(end, (int(newest) // frame.step + 1) * frame.step))
     return (whole, Scale(Window(end - length, end), tiles(frame.references, length)[:MAX_REFERENCES]))
+
+
+def scale_since(frame: Frame, start: float, newest: float | None) -> Scale | None:
+    """The part of the live window from an onset on, with references of its length; None when it is under two buckets.
+
+    A change is as large as it has been since it began: measured over a longer window it is diluted.
+    """
+    begin = max(frame.live.start, int(start) // frame.step * frame.step)
+    end = frame.live.end if newest is None else min(frame.live.end, (int(newest) // frame.step + 1) * frame.step)
+    if end - begin < 2 * frame.step:
+        return None
+    return Scale(Window(begin, end), tiles(frame.references, end - begin)[:MAX_REFERENCES])

@@ -38,7 +38,7 @@ def since(t: Ints, hits: Floats, n: Floats, frame: Frame) -> Since | None:
 
 
 def since_level(t: Ints, n: Floats, frame: Frame) -> Since | None:
-    """When the count per bucket left the course of the reference windows; the bucket being filled is left out. n: [T]"""
+    """When the count per bucket left the course of the references; the bucket being filled is left out. n: [T]"""
     live = grid(t, n, frame.live, frame.step)
     live[-1] = np.nan
     history = np.array([grid(t, n, w, frame.step) for w in frame.references])

@@ -29,7 +29,7 @@ class Key:
 PAGES = ("overview", "latency", "confidence", "errors", "features", "infra")
 
 KEYS = (
-    Key("drill", "enter", "Enter", "drill", "open what the cursor is on; in a segment list, filter by the segment", "drill"),
+    Key("drill", "enter", "Enter", "drill", "open what the cursor is on; a segment becomes the filter", "drill"),
     Key("back", "escape", "Esc", "back", "back to the overview, then undo the last filter", ""),
     *(Key(page, str(i + 1), str(i + 1), f"page('{page}')", f"{page} screen") for i, page in enumerate(PAGES)),
     Key("next_panel", "tab", "Tab", "app.focus_next", "next panel"),

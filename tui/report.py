@@ -28,7 +28,6 @@ SUBJECT_KEYS = {
     Signal.BUSINESS: "measure",
     Signal.VERSION: "version",
     Signal.STALENESS: "source",
-    Signal.LATENCY: "percentile",
 }
 """How the JSON names what a finding is about."""
 
@@ -63,11 +62,11 @@ def as_json(snapshot: Snapshot) -> str:
 
 def as_dict(snapshot: Snapshot) -> dict[str, Any]:
     """The answer as plain data."""
-    frame, view, now = snapshot.frame, snapshot.view, snapshot.generated_at
+    frame, view = snapshot.frame, snapshot.view
     status = snapshot.status
     return {
         "schema": SCHEMA,
-        "generated_at": _time(now),
+        "generated_at": _time(snapshot.generated_at),
         "status": "unknown" if status is None else str(status),
         "view": {
             "from": _time(frame.live.start),
@@ -79,9 +78,9 @@ def as_dict(snapshot: Snapshot) -> dict[str, Any]:
             "filter": format_filter(view.where),
             "models": list(view.models),
         },
-        "sources": [_source(source, min(now, frame.live.end)) for source in snapshot.sources],
+        "sources": [_source(source, snapshot.moment) for source in snapshot.sources],
         "models": [_model(row) for row in snapshot.models],
-        "findings": [_finding(i + 1, f, min(now, frame.live.end)) for i, f in enumerate(snapshot.findings)],
+        "findings": [_finding(i + 1, f, snapshot.moment) for i, f in enumerate(snapshot.findings)],
         "notes": list(snapshot.notes),
     }
 
@@ -115,7 +114,9 @@ def _model(row: ModelRow) -> dict[str, Any]:
 
 
 def _finding(rank: int, finding: Finding, now: float) -> dict[str, Any]:
-    subject = {SUBJECT_KEYS[finding.signal]: finding.subject} if finding.subject and finding.signal in SUBJECT_KEYS else {}
+    subject = (
+        {SUBJECT_KEYS[finding.signal]: finding.subject} if finding.subject and finding.signal in SUBJECT_KEYS else {}
+    )
     return {
         "rank": rank,
         "signal": str(finding.signal),
@@ -175,7 +176,11 @@ def as_text(snapshot: Snapshot) -> str:
         "WHAT CHANGED",
     ]
     lines += [f"  {line}" for line in _finding_lines(snapshot)] or [f"  {nothing(snapshot)}"]
-    lines += ["", "MODELS", "  " + "  ".join(f"{name:>9}" for name in ("state", "req/s", "p50", "p99", "errors", "conf"))]
+    lines += [
+        "",
+        "MODELS",
+        "  " + "  ".join(f"{name:>9}" for name in ("state", "req/s", "p50", "p99", "errors", "conf")),
+    ]
     for row in snapshot.models:
         cells = (
             "stale" if row.stale else str(row.state),
@@ -200,13 +205,13 @@ def nothing(snapshot: Snapshot) -> str:
 
 
 def _finding_lines(snapshot: Snapshot) -> list[str]:
-    now = min(snapshot.generated_at, float(snapshot.frame.live.end))
+    now = snapshot.moment
     lines = []
     for finding in snapshot.findings:
         since = "" if finding.onset is None else f"t-{duration(max(0.0, now - finding.onset))}"
         where = f"  {segment_words(finding.where[0])}" if finding.where else ""
         lines.append(
-            f"{str(finding.severity):<8} {since:<7} {finding.signal:<12} {printable(finding.model):<8}"
+            f"{finding.severity!s:<8} {since:<7} {finding.signal:<12} {printable(finding.model):<8}"
             f" {printable(finding.title)}{where}".rstrip()
         )
     return lines
@@ -220,7 +225,7 @@ def segment_words(segment: Segment) -> str:
 
 def source_lines(snapshot: Snapshot) -> list[str]:
     """One line per source: name, kind, state, age of its newest sample, error and hint."""
-    now = min(snapshot.generated_at, float(snapshot.frame.live.end))
+    now = snapshot.moment
     lines = []
     for source in snapshot.sources:
         aged = "" if source.newest_sample is None else f", newest {duration(max(0.0, now - source.newest_sample))} old"
@@ -266,5 +271,3 @@ def as_markdown(snapshot: Snapshot) -> str:
 
 def _cell(text: str) -> str:
     return printable(text).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
-
-

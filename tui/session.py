@@ -69,10 +69,10 @@ class Session:
         return (*self.logs, *self.metrics)
 
     def ask(self, view: View) -> None:
-        """A new question. Answers to the one before are dropped."""
-        if view != self.view:
-            self.view = view
+        """A new question; answers to the one before are dropped. Another model in focus is no new question."""
+        if replace(view, focus=None) != replace(self.view, focus=None):
             self.generation += 1
+        self.view = view
 
     def frame(self) -> Frame:
         """The windows that the view means now."""

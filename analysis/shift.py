@@ -1,0 +1,252 @@
+"""Whether a distribution moved by more than its reference windows differ among themselves, and how far.
+
+Two gates (statistics.md): `p` answers "is it real", `js_adj` and `auc` answer "does it matter".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analysis.direction import direction, scale_factor
+from analysis.distances import (
+    chi_squared,
+    hellinger,
+    js_distance,
+    js_divergence,
+    js_noise,
+    ks,
+    psi,
+    psi_noise,
+    shares,
+    tv,
+    w1,
+)
+from analysis.multiple import cauchy_combine
+from analysis.proportions import PRIOR_WEIGHT, shrunk_dispersion
+from analysis.special import f_sf, t_two_sided
+
+if TYPE_CHECKING:
+    from analysis.evidence import Floats
+
+__all__ = [
+    "AUC_FLOOR",
+    "JS_FLOOR",
+    "ShiftCase",
+    "ShiftTest",
+    "direction",
+    "dispersion",
+    "hellinger",
+    "js_distance",
+    "js_noise",
+    "ks",
+    "pool_small",
+    "psi",
+    "psi_noise",
+    "scale_factor",
+    "shift_test",
+    "shift_tests",
+    "trend_z",
+    "tv",
+    "w1",
+]
+
+JS_FLOOR = 0.06
+"""Noise-adjusted Jensen-Shannon distance that is worth a look (a PSI of about 0.02)."""
+
+AUC_FLOOR = 0.03
+"""|AUC - ½| that is worth a look."""
+
+MIN_EXPECTED = 5.0
+"""Bins that expect fewer rows are pooled before testing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftTest:
+    """One feature, live against its reference windows."""
+
+    js: float
+    """Jensen-Shannon distance of the pooled bins, 0..1."""
+    js_adj: float
+    """The same without the part that noise explains."""
+    psi_adj: float
+    noise: float
+    """JS distance that noise alone produces."""
+    auc: float
+    """P(live > baseline) with ties as half; ½ for unordered bins."""
+    p: float
+    D: float
+    """Between-window dispersion, at least 1."""
+    n: float
+    m: float
+    se: float
+    """Standard error of js_adj from sampling and dispersion."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftCase:
+    """One feature's counts: [B] live, [K, B] reference windows."""
+
+    live: Floats
+    windows: Floats
+    ordered: bool
+
+
+def dispersion(windows: ArrayLike) -> tuple[float, float]:
+    """Pearson heterogeneity of [K, B] windows per degree of freedom, and the degrees of freedom (K-1)(B-1).
+
+    First-order Rao-Scott correction estimated from replicate windows. (1, 0) when there is nothing to estimate from.
+    """
+    counts = np.asarray(windows, dtype=np.float64)[None]
+    value, df = _dispersions(counts)
+    return float(value[0]), float(df[0])
+
+
+def _dispersions(windows: Floats) -> tuple[Floats, Floats]:
+    """[F] dispersion and degrees of freedom of [F, K, B] windows."""
+    sizes = windows.sum(axis=2)
+    expected = sizes[:, :, None] * shares(windows.sum(axis=1))[:, None, :]
+    terms = np.divide((windows - expected) ** 2, expected, out=np.zeros_like(expected), where=expected > 0)
+    used = np.maximum((windows.sum(axis=1) > 0).sum(axis=1) - 1, 0)
+    df = (np.maximum((sizes > 0).sum(axis=1) - 1, 0) * used).astype(np.float64)
+    total = terms.sum(axis=(1, 2))
+    return np.divide(total, df, out=np.ones_like(total), where=df > 0), df
+
+
+def trend_z(live: ArrayLike, baseline: ArrayLike, score: ArrayLike) -> Floats:
+    """z of the difference of mean scores of [..., B] counts, with the pooled variance; zero where it is undefined."""
+    x, y, u = (np.asarray(v, dtype=np.float64) for v in (live, baseline, score))
+    n, m = x.sum(axis=-1), y.sum(axis=-1)
+    p = shares(x + y)
+    centre = (p * u).sum(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        variance = (p * (u - centre) ** 2).sum(axis=-1) * (1 / n + 1 / m)
+    usable = (n > 0) & (m > 0) & (variance > 1e-300)
+    change = (shares(x) * u).sum(axis=-1) - (shares(y) * u).sum(axis=-1)
+    return np.where(usable, change / np.sqrt(np.where(usable, variance, 1.0)), 0.0)
+
+
+def pool_small(live: Floats, windows: Floats, ordered: ArrayLike, min_expected: float) -> tuple[Floats, Floats]:
+    """[F, B] live and [F, K, B] windows with bins pooled until each expects `min_expected` rows in one window.
+
+    Neighbours are pooled where bins are ordered, the rarest where they are not; a last group that stays too small joins
+    the one before. Freed bins are zero and at the end.
+    """
+    both = live + windows.sum(axis=1)
+    sizes = windows.sum(axis=2)
+    held = (sizes > 0).sum(axis=1)
+    typical = np.divide(sizes.sum(axis=1), held, out=np.zeros(len(live)), where=held > 0)
+    expected = shares(both) * np.minimum(live.sum(axis=1), typical)[:, None]
+    count, width = both.shape
+    order = np.where(np.asarray(ordered)[:, None], np.arange(width)[None], np.argsort(-expected, axis=1, kind="stable"))
+    expected = np.take_along_axis(expected, order, axis=1)
+    group, held_rows = np.zeros(count, dtype=np.int64), np.zeros(count)
+    groups = np.zeros((count, width), dtype=np.int64)
+    empty = np.take_along_axis(both, order, axis=1) == 0
+    for b in range(width):
+        groups[:, b] = group
+        held_rows += expected[:, b]
+        closed = (held_rows >= min_expected) & ~empty[:, b]
+        group += closed
+        held_rows[closed] = 0.0
+    last = np.where(group > 0, group - 1, 0)[:, None]
+    groups = np.minimum(groups, last)
+    member = groups[:, :, None] == np.arange(width)
+    live_sorted = np.take_along_axis(live, order, axis=1)
+    windows_sorted = np.take_along_axis(windows, order[:, None, :], axis=2)
+    return np.einsum("fb,fbg->fg", live_sorted, member), np.einsum("fkb,fbg->fkg", windows_sorted, member)
+
+
+def shift_tests(cases: Sequence[ShiftCase], *, min_expected: float = MIN_EXPECTED) -> list[ShiftTest]:
+    """`shift_test` of many features at once; their numbers of bins and windows may differ."""
+    if not cases:
+        return []
+    width = max(case.live.shape[-1] for case in cases)
+    depth = max(1, *(case.windows.shape[0] for case in cases))
+    live, windows = np.zeros((len(cases), width)), np.zeros((len(cases), depth, width))
+    for i, case in enumerate(cases):
+        live[i, : case.live.shape[-1]] = case.live
+        windows[i, : case.windows.shape[0], : case.live.shape[-1]] = case.windows
+    ordered = np.array([case.ordered for case in cases])
+    x, c = pool_small(live, windows, ordered, min_expected) if min_expected > 0 else (live, windows)
+    y = c.sum(axis=1)
+    n, m = x.sum(axis=1), y.sum(axis=1)
+    raw, ddf = _dispersions(c)
+    factor = np.maximum(1.0, raw)
+    statistic, df = chi_squared(x, y)
+    # One window has no spread to estimate: the textbook test is all that is left.
+    freedom = np.where(ddf > 0, ddf, np.inf)
+    p_bins = f_sf(np.divide(statistic, df, out=np.zeros_like(df), where=df > 0) / factor, df, freedom)
+
+    q = shares(y)
+    ridit = np.cumsum(q, axis=1) - q / 2
+    location = 2 * ridit - 1
+    held = (c.sum(axis=2) > 0).sum(axis=1)
+    p_trends = []
+    for score in (location, 1.5 * location**2 - 0.5):
+        own = _score_dispersion(c, y, score)
+        z = trend_z(x, y, score) / np.sqrt(_shrunk(own, held, factor))
+        p_trends.append(np.where(ordered & (df > 0), t_two_sided(z, np.maximum(held, 1) + PRIOR_WEIGHT - 1), np.nan))
+    p = cauchy_combine(np.stack([p_bins, *p_trends]), axis=0)
+
+    bins = df + 1
+    known = (n > 0) & (m > 0)
+    floor = np.where(known, psi_noise(np.maximum(n, 1), np.maximum(m, 1), bins, factor), 0.0)
+    divergence = js_divergence(x, y)
+    raw_psi = psi(x, y)
+    js = js_distance(x, y)
+    h = np.where(known, factor * (1 / np.maximum(n, 1) + 1 / np.maximum(m, 1)), 0.0)
+    # Delta method on js = √(PSI / 8 ln2), with the variance of a non-central chi-squared for PSI / h.
+    spread = np.sqrt(2 * (bins - 1) * h**2 + 4 * np.maximum(raw_psi - floor, 0.0) * h)
+    se = spread / (16 * math.log(2) * np.maximum(js, np.sqrt(floor / (8 * math.log(2))) + 1e-12))
+    adjusted = np.sqrt(np.maximum(divergence - floor / 8, 0.0) / math.log(2))
+    noise = np.where(known, js_noise(np.maximum(n, 1), np.maximum(m, 1), bins, factor), 1.0)
+    auc = np.where(ordered & known, (shares(x) * ridit).sum(axis=1), 0.5)
+    return [
+        ShiftTest(
+            js=float(js[i]),
+            js_adj=float(min(adjusted[i], 1.0)),
+            psi_adj=float(raw_psi[i] - floor[i]) if known[i] else 0.0,
+            noise=float(noise[i]),
+            auc=float(auc[i]),
+            p=float(p[i]) if known[i] else 1.0,
+            D=float(factor[i]),
+            n=float(n[i]),
+            m=float(m[i]),
+            se=float(se[i]),
+        )
+        for i in range(len(cases))
+    ]
+
+
+def _score_dispersion(windows: Floats, total: Floats, score: Floats) -> Floats:
+    """[F] between-window variance of a mean score over its iid variance, of [F, K, B] windows."""
+    q = shares(total)
+    centre = (q * score).sum(axis=1)
+    variance = (q * score**2).sum(axis=1) - centre**2
+    sizes = windows.sum(axis=2)
+    means = (shares(windows) * score[:, None, :]).sum(axis=2)
+    between = (sizes * (means - centre[:, None]) ** 2).sum(axis=1)
+    weight = variance * np.maximum((sizes > 0).sum(axis=1) - 1, 0)
+    out: Floats = np.divide(between, weight, out=np.ones_like(between), where=weight > 1e-12)
+    return out
+
+
+def _shrunk(own: Floats, held: np.ndarray[tuple[int, ...], np.dtype[np.int64]], prior: Floats) -> Floats:
+    return np.array([float(shrunk_dispersion(o, max(int(k), 1), d)) for o, k, d in zip(own, held, prior, strict=True)])
+
+
+def shift_test(live: ArrayLike, windows: ArrayLike, *, ordered: bool, min_expected: float = MIN_EXPECTED) -> ShiftTest:
+    """Whether [B] live counts differ from [K, B] reference windows by more than those differ among themselves.
+
+    The F test of the bins with the windows' dispersion, and for ordered bins the t tests of location (rank score) and
+    spread (its second Legendre polynomial), each with its own dispersion shrunk to the bins'; all combined by Cauchy.
+    Nulls are tested apart (quality.null_rate). Estimating the dispersion from the live window would hide the incident.
+    """
+    case = ShiftCase(np.asarray(live, dtype=np.float64), np.asarray(windows, dtype=np.float64), ordered)
+    return shift_tests([case], min_expected=min_expected)[0]

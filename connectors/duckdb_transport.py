@@ -1,0 +1,141 @@
+"""A private in-memory DuckDB: locked down, queried from worker threads, interrupted on cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from connectors.base import RejectedError, SourceError, UnreachableError
+from connectors.sql import QueryError
+from connectors.sqlrows import Columns
+
+T = TypeVar("T")
+
+INTERRUPT_EVERY_S = 0.02
+WORKERS = 4
+
+
+def _sql_text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+class DuckDbTransport:
+    """One in-memory database that may read files under `folders` and spill to `scratch`, and nothing else.
+
+    No extension is installed or loaded from the network, and the configuration is locked.
+    """
+
+    def __init__(self, folders: Sequence[str], scratch: Path, memory_limit: str, threads: int) -> None:
+        import duckdb  # 0.16 s of CPU
+
+        self._con = duckdb.connect(
+            config={
+                "threads": threads,
+                "memory_limit": memory_limit,
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "temp_directory": str(scratch / "spill"),
+                "max_temp_directory_size": "4GB",
+                # No answer depends on row order, and ordered scans buffer more.
+                "preserve_insertion_order": "false",
+            }
+        )
+        allowed = ", ".join(_sql_text(f"{folder.rstrip('/')}/") for folder in (*folders, str(scratch)))
+        for setting in (
+            "TimeZone='UTC'",
+            # 22 -> 12 ms for a query over 24 files; entries are checked against the file's mtime.
+            "parquet_metadata_cache=true",
+            f"allowed_directories=[{allowed}]",
+            "enable_external_access=false",
+            "lock_configuration=true",
+        ):
+            self._con.execute(f"SET {setting}")
+        self._pool = ThreadPoolExecutor(WORKERS, "duckdb")
+        self._running: set[_Call] = set()
+
+    async def run(self, sql: str) -> Columns:
+        """Columns as numpy arrays, masked where null."""
+
+        def fetch(cursor: Any) -> Columns:
+            columns: Columns = cursor.execute(sql).fetchnumpy()
+            return columns
+
+        return await self.call(fetch)
+
+    async def call(self, work: Callable[[Any], T]) -> T:
+        """Run `work(cursor)` in a thread. Cancelling the task interrupts its statement and waits for the thread."""
+        call = _Call(self._con.cursor())
+        self._running.add(call)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, call.run, work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await call.stop(future)
+            raise
+        finally:
+            self._running.discard(call)
+
+    async def cancel(self) -> None:
+        """Interrupt everything that runs."""
+        for call in tuple(self._running):
+            call.interrupt()
+
+    async def close(self) -> None:
+        """Interrupt, wait for the threads, drop the database."""
+        await self.cancel()
+        await asyncio.to_thread(self._pool.shutdown, wait=True, cancel_futures=True)
+        self._con.close()
+
+
+class _Call:
+    """One piece of work on a cursor of its own."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self._stopped = False
+
+    def run(self, work: Callable[[Any], T]) -> T:
+        import duckdb
+
+        try:
+            if self._stopped:
+                raise UnreachableError("the query was cancelled")
+            return work(self)
+        except duckdb.Error as error:
+            raise _readable(error) from error
+        finally:
+            self._cursor.close()
+
+    def execute(self, sql: str) -> Any:
+        """Run one statement, unless the call was stopped between two."""
+        if self._stopped:
+            raise UnreachableError("the query was cancelled")
+        return self._cursor.execute(sql)
+
+    def interrupt(self) -> None:
+        self._stopped = True
+        self._cursor.interrupt()
+
+    async def stop(self, future: asyncio.Future[Any]) -> None:
+        # An interrupt that arrives just before the statement starts is lost: repeat it until the thread is done.
+        while not future.done():
+            self.interrupt()
+            await asyncio.wait((future,), timeout=INTERRUPT_EVERY_S)
+        if not future.cancelled():
+            future.exception()
+
+
+def _readable(error: Exception) -> SourceError:
+    import duckdb
+
+    message = str(error).strip().splitlines()[0][:500] if str(error).strip() else type(error).__name__
+    if isinstance(error, duckdb.InterruptException):
+        return UnreachableError("the query was cancelled")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return RejectedError("not enough memory for this question", message, "choose a shorter window or a filter")
+    if "regex" in message.lower() or "regular expression" in message.lower():
+        return RejectedError("not an RE2 regular expression", message, "RE2 has no look-around and no back-references")
+    return QueryError("the log could not be queried", message, "see the mapping with `mltriage doctor`")

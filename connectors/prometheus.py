@@ -1,0 +1,324 @@
+"""The metric store behind Prometheus and what speaks its API: one range query per signal and span."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.evidence import Fetched, MetricEvidence
+from analysis.spans import union
+from analysis.view import DAY_S, Window
+from connectors.base import Catalog, MissingDataError, RejectedError, SourceError, Watermark
+from connectors.http import Access, HttpSource
+from connectors.metric_evidence import Row, assemble, grid_of
+from connectors.presets import name_pattern, parse_matchers
+from connectors.prom_api import PromApi, Result
+from connectors.promql import Step, render, select
+from connectors.signals import LATENCY_SUM, TRAFFIC, Plan, Query, make_plan
+
+if TYPE_CHECKING:
+    import httpx
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+SCRAPE_S = 15.0
+"""Assumed where neither the targets nor `up` tell."""
+MAX_POINTS = 10_000
+"""Points per series and query; Prometheus refuses more than 11,000."""
+MAX_SERIES = 2_000
+MAX_LABEL_CHARS = 200
+RESCAN_S = 300.0
+"""New metrics, such as the first error of a kind, are looked for this often."""
+RECENT_S = 900
+
+
+class PrometheusStore:
+    """A `MetricStore` over the HTTP API.
+
+    Args:
+        url: address, with the path prefix if there is one.
+        auth: user and password. `headers`, `bearer_token_file`, `ca` and `cert` (certificate, key) as in `Access`.
+        labels: label class -> label names to try first, such as {"version": ("pod_template_hash",)}.
+        queries: signal -> own PromQL. Counters must answer the increase over {window}, latency buckets by `le`.
+        selector: matchers for every metric, such as `namespace="ml"`.
+        scrape_interval_s: seconds between samples, where the targets do not tell the right one.
+        transport: replaces the network in tests.
+
+    Raises:
+        RejectedError: the address is not one.
+        PresetError: the selector cannot be read.
+    """
+
+    kind = "prometheus"
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        auth: tuple[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        bearer_token_file: Path | None = None,
+        ca: Path | None = None,
+        cert: tuple[Path, Path] | None = None,
+        name: str = "prometheus",
+        timeout_s: float = 10.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+        labels: Mapping[str, tuple[str, ...]] | None = None,
+        queries: Mapping[str, str] | None = None,
+        selector: str = "",
+        scrape_interval_s: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.name = name
+        access = Access(headers, auth, bearer_token_file, ca, cert)
+        self._source = HttpSource(url, access, timeout_s=timeout_s, transport=transport)
+        self._api = PromApi(self._source)
+        self._labels, self._own = labels or {}, queries or {}
+        self._extra = parse_matchers(selector)
+        self._scrape_s = scrape_interval_s
+        self._asked_scrape_s = scrape_interval_s
+        self._clock = clock
+        self._plan: Plan | None = None
+        self._planned_at = -math.inf
+        self._planning = asyncio.Lock()
+
+    async def discover(self) -> Catalog:
+        """Detect the servers behind the metrics that exist now, and the models they serve."""
+        plan = await self._find_plan(fresh=True)
+        models = await self._models(plan)
+        notes = plan.notes if plan.signals else ("no known model server among the metrics", *plan.notes)
+        return Catalog(tuple(preset.id for preset in plan.presets), plan.signals, models, notes)
+
+    async def watermark(self) -> Watermark:
+        """Newest and oldest sample of the request signal within the last 8 days."""
+        plan = await self._find_plan()
+        query = plan.first("requests") or plan.first("latency") or next(iter(plan.queries), None)
+        if query is None or not query.metrics:
+            return Watermark(None, None)
+        now = int(self._clock())
+        expr = f"timestamp({select(query.metrics[0], (*query.where, *self._extra))})"
+        hours = await self._moments(expr, now // 3600 * 3600 - 8 * DAY_S, now, 3600)
+        minutes = await self._moments(expr, now - 3600, now, 60)
+        if not hours and not minutes:
+            return Watermark(None, None)
+        first, last = min([*hours, *minutes]), max([*hours, *minutes])
+        earlier = await self._moments(expr, int(first) - 3600, int(first), 60)
+        later = await self._moments(expr, int(last), int(last) + 3600, 60) if not minutes else []
+        return Watermark(newest=max([last, *later]), oldest=min([first, *earlier]))
+
+    async def _moments(self, expr: str, start: int, end: int, step: int) -> list[float]:
+        """Times of the newest and the oldest sample that exist at each step."""
+        fields = {"start": str(start), "end": str(end), "step": str(step)}
+        found: list[float] = []
+        for fold in ("max", "min"):
+            reply = await self._api.query("query_range", {"query": f"{fold}({expr})", **fields})
+            found += [float(value) for result in reply.data for _, value in result.values]
+        return [moment for moment in found if math.isfinite(moment)]
+
+    async def metrics(self, spans: Sequence[Window], step: int) -> Fetched[MetricEvidence]:
+        """Every signal over `spans`, which are widened to multiples of `step`.
+
+        Raises:
+            SourceError: requests, errors or latency could not be read. A gauge that fails is a warning.
+        """
+        began = time.perf_counter()
+        plan = await self._find_plan()
+        grid = Step(step, self._scrape_s or SCRAPE_S)
+        windows = union(Window(w.start // step * step, -(-w.end // step) * step) for w in spans)
+        t = grid_of(windows, step)
+        answers, warnings, samples, asked = [], [], 0, []
+        done = await asyncio.gather(
+            *(self._range(query, render(query, grid, self._extra), windows, t, step) for query in plan.queries),
+            return_exceptions=True,
+        )
+        for query, outcome in zip(plan.queries, done, strict=True):
+            asked.append(f"{query.signal}: {render(query, grid, self._extra)}")
+            if isinstance(outcome, SourceError) and query.signal not in (*TRAFFIC, LATENCY_SUM):
+                warnings.append(f"{query.signal}: {outcome}")
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                rows, remarks, count = outcome
+                answers.append((query, rows))
+                warnings += remarks
+                samples += count
+        evidence, lost = assemble(plan, answers, t, step)
+        return Fetched(
+            value=evidence,
+            query=f"# step {step} s, values at the end of each bucket\n" + "\n".join(asked),
+            elapsed_s=time.perf_counter() - began,
+            rows=samples,
+            warnings=tuple(dict.fromkeys((*warnings, *lost))),
+        )
+
+    async def _range(
+        self, query: Query, expr: str, windows: Sequence[Window], t: Ints, step: int
+    ) -> tuple[list[Row], list[str], int]:
+        """One signal over all windows: rows on the grid `t`, remarks, and the number of samples."""
+        remarks: list[str] = []
+        results: list[Result] = []
+        longest = MAX_POINTS * step
+        for window in windows:
+            for start in range(window.start, window.end, longest):
+                end = min(start + longest, window.end)
+                fields = {"query": expr, "start": str(start + step), "end": str(end), "step": str(step)}
+                reply = await self._api.query("query_range", fields)
+                results += reply.data
+                remarks += [f"{query.signal}: {remark}" for remark in reply.remarks]
+        rows, dropped = place(results, t, step)
+        if dropped:
+            remarks.append(f"{query.signal}: {dropped} series beyond {MAX_SERIES} were left out; narrow the selector")
+        return rows, remarks, sum(len(result.values) + len(result.histograms) for result in results)
+
+    async def _find_plan(self, *, fresh: bool = False) -> Plan:
+        async with self._planning:
+            if self._plan is None or fresh or self._clock() - self._planned_at > RESCAN_S:
+                names = await self._names()
+                if not names:
+                    raise MissingDataError("no metrics", f"{self._source.place} knows none", "is anything scraped?")
+                self._plan = make_plan(names, labels=self._labels, own=self._own)
+                self._planned_at = self._clock()
+                self._scrape_s = self._asked_scrape_s or await self._scrape_interval(self._plan)
+            return self._plan
+
+    async def _names(self) -> frozenset[str]:
+        """Names that may matter and had samples lately; failing that, at any time."""
+        now = int(self._clock())
+        match = {"match[]": f'{{__name__=~"{_escaped(name_pattern())}"}}'}
+        recent = {"start": str(now - RECENT_S), "end": str(now)}
+        for fields in ({**match, **recent}, match):
+            try:
+                reply = await self._api.get("label/__name__/values", fields)
+            except RejectedError:
+                # Some proxies and older servers refuse match[].
+                reply = await self._api.get("label/__name__/values")
+            if reply.data:
+                return frozenset(str(name)[:MAX_LABEL_CHARS] for name in reply.data)
+        return frozenset()
+
+    async def _scrape_interval(self, plan: Plan) -> float:
+        """The longest interval among the scraped jobs, from the targets, else from how often `up` was sampled."""
+        query = plan.first("requests") or plan.first("latency")
+        if query is None or not query.metrics:
+            return SCRAPE_S
+        try:
+            jobs = await self._api.query(
+                "query", {"query": f"group by (job) ({select(query.metrics[0], self._extra)})"}
+            )
+            wanted = {result.metric.get("job") for result in jobs.data}
+            targets = await self._api.get("targets", {"state": "active"})
+            found = [
+                parse_duration(str(target.get("scrapeInterval", "")))
+                for target in targets.data["activeTargets"]
+                if target.get("labels", {}).get("job") in wanted
+            ]
+        except (SourceError, KeyError, TypeError, AttributeError):
+            # Thanos and Mimir have no targets: the estimate below serves.
+            found = []
+        known = [seconds for seconds in found if seconds]
+        if known:
+            return max(known)
+        counted = await self._api.query("query", {"query": "max(count_over_time(up[10m]))"})
+        often = [float(result.value[1]) for result in counted.data if result.value]
+        return 600 / often[0] if often and often[0] > 1 else SCRAPE_S
+
+    async def _models(self, plan: Plan) -> tuple[str, ...]:
+        models: set[str] = set()
+        for query in plan.queries:
+            if query.signal == "requests" and query.metrics:
+                expr = f"group by ({','.join(query.group)}) ({select(query.metrics[0], self._extra)})"
+                reply = await self._api.query("query", {"query": expr})
+                models |= {query.fold(result.metric).get("model", query.preset) for result in reply.data}
+        return tuple(sorted(model[:MAX_LABEL_CHARS] for model in models))
+
+    async def cancel(self) -> None:
+        """Close the connections in flight, which stops the queries in the server."""
+        await self._source.cancel()
+
+    async def close(self) -> None:
+        """Cancel and release the connections."""
+        await self._source.close()
+
+
+def place(results: Sequence[Result], t: Ints, step: int) -> tuple[list[Row], int]:
+    """Samples on the grid by their time, never by their position, and how many series were left out.
+
+    Args:
+        t: [T] bucket starts; a sample at the end of a bucket belongs to it.
+    """
+    import numpy as np
+
+    rows: dict[tuple[tuple[str, str], ...], int] = {}
+    kept: set[tuple[tuple[str, str], ...]] = set()
+    dropped: set[tuple[tuple[str, str], ...]] = set()
+    at: list[float] = []
+    values: list[float] = []
+    lengths: list[int] = []
+    of: list[int] = []
+    for labels, times, found in _samples(results):
+        key = tuple(sorted((name, value[:MAX_LABEL_CHARS]) for name, value in labels.items()))
+        series = tuple(label for label in key if label[0] != "le")
+        if series not in kept:
+            if len(kept) >= MAX_SERIES:
+                dropped.add(series)
+                continue
+            kept.add(series)
+        of.append(rows.setdefault(key, len(rows)))
+        lengths.append(len(times))
+        at += times
+        values += found
+    starts = np.rint(np.array(at, dtype=np.float64) / step).astype(np.int64) * step - step
+    row, column = np.repeat(np.array(of, dtype=np.int64), lengths), np.searchsorted(t, starts)
+    inside = column < len(t)
+    inside[inside] = t[column[inside]] == starts[inside]
+    grid, known = np.zeros((len(rows), len(t))), np.zeros((len(rows), len(t)), dtype=bool)
+    # Added, because labels that were cut may meet in one row.
+    np.add.at(grid, (row[inside], column[inside]), np.array(values, dtype=np.float64)[inside])
+    known[row[inside], column[inside]] = True
+    grid[~known] = np.nan
+    return [Row(dict(key), grid[i]) for key, i in rows.items()], len(dropped)
+
+
+def _samples(results: Sequence[Result]) -> list[tuple[Mapping[str, str], list[float], list[float]]]:
+    """(labels, times, values) of every series; native histograms become cumulative classic buckets."""
+    found: list[tuple[Mapping[str, str], list[float], list[float]]] = []
+    native = [result for result in results if result.histograms]
+    for result in results:
+        if result.values:
+            found.append((result.metric, [at for at, _ in result.values], [float(v) for _, v in result.values]))
+    bounds = {float(right) for r in native for _, h in r.histograms for _, _, right, _ in h.buckets}
+    edges = sorted(bounds | {math.inf})
+    for result in native:
+        times = [at for at, _ in result.histograms]
+        for edge in edges:
+            # A bucket wider than the edges around it is counted at its upper end.
+            below = [
+                float(h.count)
+                if math.isinf(edge)
+                else math.fsum(float(n) for _, _, right, n in h.buckets if float(right) <= edge)
+                for _, h in result.histograms
+            ]
+            found.append(({**result.metric, "le": repr(edge)}, times, below))
+    return found
+
+
+def parse_duration(text: str) -> float | None:
+    """Seconds of a Prometheus duration such as `1m30s` or `500ms`; None when it is not one."""
+    import re
+
+    units = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    parts = re.findall(r"(\d+)(ms|s|m|h|d)", text)
+    if not parts or "".join(n + u for n, u in parts) != text:
+        return None
+    return sum(int(number) * units[unit] for number, unit in parts)
+
+
+def _escaped(pattern: str) -> str:
+    return pattern.replace("\\", "\\\\").replace('"', '\\"')

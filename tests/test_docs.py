@@ -1,0 +1,135 @@
+"""Documentation and the example say what the code does: keys, flags, scripts, the lock."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from analysis.answer import Signal
+from tui.cli import mltriage
+from tui.config import schema_keys
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = ("run", "test", ".ci/run")
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def rows(name: str) -> list[list[str]]:
+    """The cells of every table row of a document."""
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text_of(name).splitlines() if line[:1] == "|"
+    ]
+
+
+def example_keys(value: Any, known: frozenset[str], prefix: str = "") -> Iterator[str]:
+    """Dotted paths of the example, with free names as `*`."""
+    if isinstance(value, list):
+        for item in value:
+            yield from example_keys(item, known, prefix)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            free = f"{prefix}.*" if prefix else "*"
+            key = free if free in known else f"{prefix}.{name}".lstrip(".")
+            yield key
+            yield from example_keys(inner, known, key)
+
+
+def test_the_example_holds_every_key_and_no_other() -> None:
+    known = frozenset(schema_keys())
+    assert set(example_keys(yaml.safe_load(text_of("config.example.yaml")), known)) == known - {"keys.*"}
+
+
+def test_every_key_of_the_example_has_a_comment() -> None:
+    top_level = re.compile(r"^(\w+):(.*)$")
+    lines = text_of("config.example.yaml").splitlines()
+    for i, line in enumerate(lines):
+        if found := top_level.match(line):
+            assert "#" in found[2] or lines[i - 1].startswith("#"), line
+
+
+def test_the_documented_keys_are_those_of_the_schema() -> None:
+    documented = [
+        m[1] for row in rows("docs/configuration.md") if len(row) == 4 and (m := re.match(r"`([a-z_.*]+)`", row[0]))
+    ]
+    assert sorted(documented) == sorted(schema_keys())
+
+
+def flags(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
+    """(flag, command) of every flag but --help."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            yield max(parameter.opts, key=len), name
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            yield from flags(inner, f"{name} {inner.name}".removeprefix("screen "))
+
+
+def test_the_documented_flags_are_those_of_the_commands() -> None:
+    documented = [
+        (m[1], command.strip())
+        for row in rows("docs/configuration.md")
+        if (m := re.match(r"`(--[a-z-]+)", row[0]))
+        for command in row[1].split(",")
+    ]
+    assert sorted(documented) == sorted(flags(mltriage, "screen"))
+
+
+def documents() -> list[str]:
+    return [name for name in ("README.md", "CONTRIBUTING.md") if (ROOT / name).exists()] + [
+        f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")
+    ]
+
+
+@pytest.mark.parametrize("name", documents())
+def test_every_command_line_in_a_document_uses_flags_that_exist(name: str) -> None:
+    known = {flag for flag, _ in flags(mltriage, "screen")} | {"--help"}
+    lines = re.findall(r"(?:\bmltriage|\./run)(?: [^`\n#|>]*)", text_of(name))
+    assert {flag for line in lines for flag in re.findall(r"--[a-z-]+", line)} <= known
+
+
+@pytest.mark.parametrize("name", documents())
+def test_every_link_to_a_file_leads_somewhere(name: str) -> None:
+    here = (ROOT / name).parent
+    targets = [t.split("#")[0] for t in re.findall(r"\]\(([^)\s]+)\)", text_of(name)) if not re.match(r"\w+:|#", t)]
+    assert [target for target in targets if not (here / target).exists()] == []
+
+
+def test_the_report_document_lists_every_signal() -> None:
+    listed = text_of("docs/report.md").split("`signal` is one of")[1]
+    assert [signal for signal in Signal if f"`{signal}`" not in listed] == []
+
+
+@pytest.mark.parametrize("script", [*SCRIPTS, ".ci/environment.sh"])
+def test_scripts_are_valid_bash_and_stop_at_the_first_error(script: str) -> None:
+    assert subprocess.run(["bash", "-n", ROOT / script], capture_output=True, check=False).stderr == b""
+    if script in SCRIPTS:
+        assert "\nset -euo pipefail\n" in text_of(script)
+        assert (ROOT / script).stat().st_mode & 0o111
+
+
+def test_the_lock_pins_every_dependency_exactly_and_names_no_place() -> None:
+    pins = [line for line in text_of("requirements.lock").splitlines() if line and not line.startswith("#")]
+    assert [pin for pin in pins if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9A-Za-z.]*", pin)] == []
+    project = tomllib.loads(text_of("pyproject.toml"))
+    wanted = [
+        *project["project"]["dependencies"],
+        *project["dependency-groups"]["dev"],
+        *project["build-system"]["requires"],
+    ]
+    named = {_canonical(re.split(r"[<>=]", requirement)[0]) for requirement in wanted}
+    assert named - {_canonical(pin.split("==")[0]) for pin in pins} == set()
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower().strip()

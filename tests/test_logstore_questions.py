@@ -1,0 +1,337 @@
+"""The answers of the embedded log store against plain numpy over the same rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from analysis.evidence import OTHER, UNSEEN, CategoryBins, Histogram, NumericBins
+from analysis.filters import Eq, Null, Range
+from analysis.view import Window
+from connectors.base import MissingDataError
+from connectors.duckdb_store import DuckDbStore
+from connectors.sqlcube import fold
+from connectors.sqlrows import LATENCY_EDGES_MS, category_bins
+from tests.logs import START, rows, unix, write_parquet
+
+HOUR = Window(START, START + 3_600)
+STEP = 300
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return rows()
+
+
+@pytest.fixture(scope="module")
+def folder(frame: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("log")
+    half = len(frame) // 2
+    write_parquet(folder / "a.parquet", frame[:half], row_group=2_048)
+    write_parquet(folder / "b.parquet", frame[half:], row_group=2_048)
+    return folder
+
+
+@pytest.fixture
+async def store(folder: Path) -> AsyncIterator[DuckDbStore]:
+    store = DuckDbStore([str(folder)])
+    yield store
+    await store.close()
+
+
+def _buckets(frame: pd.DataFrame, step: int = STEP) -> np.ndarray:  # type: ignore[type-arg]
+    return unix(frame) // step * step
+
+
+async def test_requests_and_errors_are_counted_by_bucket_model_and_version(
+    store: DuckDbStore, frame: pd.DataFrame
+) -> None:
+    traffic = (await store.series((HOUR,), STEP)).value
+    assert traffic.errors is not None
+    expected = frame.assign(t=_buckets(frame)).groupby(["t", "model", "version"])
+    assert traffic.requests.n.sum() == len(frame)
+    for (t, model, version), group in expected:
+        at = traffic.requests.t.tolist().index(t), traffic.requests.keys.index((model, version))
+        assert traffic.requests.n[at] == len(group)
+        assert traffic.errors.n[at] == group["error_type"].notna().sum()
+
+
+async def test_latency_percentiles_of_the_log_histogram_are_within_half_a_bin(
+    store: DuckDbStore, frame: pd.DataFrame
+) -> None:
+    latency = (await store.series((HOUR,), STEP)).value.latency
+    assert latency is not None
+    counts = latency.n.sum(axis=(0, 1))
+    assert latency.total.sum() == pytest.approx(frame["latency_ms"].sum())
+    for share in (0.5, 0.9, 0.99):
+        at = int(np.searchsorted(np.cumsum(counts), share * counts.sum()))
+        estimate = math.sqrt(LATENCY_EDGES_MS[at] * LATENCY_EDGES_MS[at + 1])
+        assert estimate == pytest.approx(np.quantile(frame["latency_ms"], share), rel=2 ** (1 / 8) - 1)
+
+
+async def test_two_disjoint_spans_add_up_to_their_union(store: DuckDbStore, frame: pd.DataFrame) -> None:
+    first, second = Window(START, START + 1_200), Window(START + 2_400, START + 3_600)
+    parts = [(await store.series((span,), STEP)).value for span in (first, second)]
+    both = (await store.series((second, first), STEP)).value
+    for part in parts:
+        at = np.isin(both.requests.t, part.requests.t)
+        assert both.requests.keys == part.requests.keys
+        assert np.array_equal(both.requests.n[at], part.requests.n)
+        assert both.latency is not None
+        assert part.latency is not None
+        assert np.array_equal(both.latency.n[at], part.latency.n)
+    assert both.requests.n.sum() == sum(part.requests.n.sum() for part in parts)
+    assert not np.isin(both.requests.t, np.arange(START + 1_200, START + 2_400)).any()
+
+
+async def test_slices_of_a_long_span_give_the_same_answer(
+    store: DuckDbStore, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bins = (await store.feature_bins((HOUR,))).value
+    whole = (await store.features((HOUR,), STEP, bins)).value
+    monkeypatch.setattr("connectors.duckdb_store.CELLS_PER_QUERY", 10_000)
+    sliced = await store.features((HOUR,), STEP, bins)
+    assert sliced.query.count("WITH binned") > 3
+    for name, histogram in whole.items():
+        assert np.array_equal(histogram.n, sliced.value[name].n)
+        assert np.allclose(histogram.total, sliced.value[name].total)
+
+
+async def test_confidence_is_binned_and_a_value_on_the_last_edge_is_kept(tmp_path: Path) -> None:
+    frame = rows(4).assign(confidence=[0.0, 0.25, 1.0, None])
+    write_parquet(tmp_path / "a.parquet", frame)
+    store = DuckDbStore([str(tmp_path)])
+    histogram = (await store.confidence((HOUR,), 3_600, (0.0, 0.25, 0.5, 1.0))).value
+    await store.close()
+    assert histogram is not None
+    assert histogram.n.sum(axis=(0, 1)).tolist() == [1, 1, 1]
+    assert histogram.null.sum() == 1
+
+
+async def test_features_are_counted_per_model_with_nulls_apart(store: DuckDbStore, frame: pd.DataFrame) -> None:
+    bins = (await store.feature_bins((HOUR,))).value
+    found = (await store.features((HOUR,), STEP, bins)).value
+    assert set(found) == {"amount", "hour", "merchant_cat", "position", "query_lang"}
+    amount = found["amount"]
+    assert isinstance(amount.bins, NumericBins)
+    at = amount.keys.index(("fraud",))
+    values = frame["amount"].dropna().to_numpy(dtype=float)
+    expected, _ = np.histogram(values, np.array(amount.bins.edges))
+    assert amount.n[:, at].sum(axis=0).tolist() == expected.tolist()
+    assert amount.total[:, at].sum() == pytest.approx(values.sum())
+    assert amount.null[:, amount.keys.index(("rank",))].sum() == (frame["model"] == "rank").sum()
+    category = found["merchant_cat"]
+    assert isinstance(category.bins, CategoryBins)
+    for label, n in frame["merchant_cat"].value_counts().items():
+        assert category.n[:, :, category.bins.labels.index(str(label))].sum() == n
+
+
+async def test_numeric_bins_are_the_quantiles_of_the_baseline(store: DuckDbStore, frame: pd.DataFrame) -> None:
+    bins = (await store.feature_bins((HOUR,))).value
+    amount, hour = bins["amount"], bins["hour"]
+    assert isinstance(amount, NumericBins)
+    assert amount.reference
+    assert (amount.edges[0], amount.edges[-1]) == (-math.inf, math.inf)
+    values = frame["amount"].dropna().to_numpy(dtype=float)
+    shares = [0.001, 0.01, 0.05, *np.arange(1, 10) / 10, 0.95, 0.99, 0.999]
+    assert amount.edges[1:-1] == pytest.approx(np.quantile(values, shares))
+    assert isinstance(hour, CategoryBins)
+    assert sorted(hour.labels[:-2]) == ["0", "1", "2", "3", "4", "5"]
+    assert hour.labels[-2:] == (OTHER, UNSEEN)
+
+
+async def test_a_category_that_the_baseline_never_had_is_unseen(tmp_path: Path) -> None:
+    frame = rows(400)
+    later = rows(50, start=START + 3_600, seed=2).assign(merchant_cat="casino")
+    write_parquet(tmp_path / "a.parquet", frame)
+    write_parquet(tmp_path / "b.parquet", later)
+    store = DuckDbStore([str(tmp_path)])
+    bins = (await store.feature_bins((HOUR,))).value
+    found = (await store.features((HOUR.shifted(3_600),), STEP, bins)).value["merchant_cat"]
+    await store.close()
+    assert found.n[:, :, -1].sum() == 50
+    assert found.n[:, :, :-1].sum() == 0
+
+
+async def test_feature_bins_skip_empty_features_and_ids(tmp_path: Path) -> None:
+    frame = rows(500)
+    write_parquet(
+        tmp_path / "a.parquet",
+        frame,
+        "ts, model, NULL::DOUBLE AS f_empty, request_id AS f_session, amount AS f_amount",
+    )
+    store = DuckDbStore([str(tmp_path)])
+    fetched = await store.feature_bins((HOUR,))
+    await store.close()
+    assert set(fetched.value) == {"amount"}
+    assert any("session" in warning for warning in fetched.warnings)
+
+
+async def test_errors_have_counts_first_occurrence_and_one_message(store: DuckDbStore, frame: pd.DataFrame) -> None:
+    errors = (await store.errors((HOUR,), STEP)).value
+    assert errors is not None
+    failed = frame[frame["error_type"].notna()]
+    for (model, kind), group in failed.groupby(["model", "error_type"]):
+        key = (str(model), str(kind))
+        assert errors.counts.n[:, errors.counts.keys.index(key)].sum() == len(group)
+        assert errors.first_seen[key] == pytest.approx(group["ts"].min().timestamp(), abs=1e-5)
+        assert errors.samples[key] == "upstream said no"
+    assert errors.counts.n.sum() == len(failed)
+
+
+async def test_segments_count_rows_and_outcomes_per_leaf(store: DuckDbStore, frame: pd.DataFrame) -> None:
+    slow = Range("latency_ms", low=100)
+    cube = (await store.segments((HOUR,), (slow, Eq("error_type", "OOM")), ("region", "tier", "shadow"))).value
+    assert cube.n.sum() == len(frame)
+    expected = frame.assign(region=frame["region"].fillna("(null)")).groupby(["region", "tier", "shadow"])
+    assert len(cube.n) == expected.ngroups
+    for leaf, n, hits in zip(cube.codes, cube.n, cube.hits, strict=True):
+        region, tier, shadow = (cube.values[d][code] for d, code in enumerate(leaf))
+        group = expected.get_group((region, tier, shadow == "true"))
+        assert n == len(group)
+        assert hits.tolist() == [(group["latency_ms"] >= 100).sum(), (group["error_type"] == "OOM").sum()]
+
+
+async def test_the_null_segment_can_be_drilled_into(store: DuckDbStore, frame: pd.DataFrame) -> None:
+    for where in (Eq("region", "(null)"), Null("region")):
+        traffic = (await store.series((HOUR,), STEP, where)).value
+        assert traffic.requests.n.sum() == frame["region"].isna().sum() > 0
+
+
+async def test_segment_values_beyond_the_top_fifty_are_one_other_value(tmp_path: Path) -> None:
+    frame = rows(3_000).assign(host=[f"h{min(i, 3_000 - i) % 75}" for i in range(3_000)])
+    write_parquet(tmp_path / "a.parquet", frame)
+    store = DuckDbStore([str(tmp_path)])
+    cube = (await store.segments((HOUR,), (), ("host",))).value
+    await store.close()
+    assert len(cube.values[0]) == 51
+    assert cube.values[0][-1] == OTHER
+    top = frame["host"].value_counts().sort_values(ascending=False)[:50].sum()
+    assert cube.n[cube.codes[:, 0] == 50].sum() == len(frame) - top
+
+
+async def test_too_many_combinations_lose_their_widest_dim_and_say_so(
+    store: DuckDbStore, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.sqlcube.SegmentQuery.max_cells", 10, raising=False)
+    monkeypatch.setattr("connectors.sqlcube.MAX_LEAVES", 10)
+    fetched = await store.segments((HOUR,), (), ("request_id", "tier", "device"))
+    assert "request_id" not in fetched.value.dims
+    assert any("request_id" in warning for warning in fetched.warnings)
+    assert fetched.value.n.sum() == len(frame)
+
+
+async def test_segments_of_no_dims_are_the_total(store: DuckDbStore, frame: pd.DataFrame) -> None:
+    cube = (await store.segments((HOUR,), (Eq("tier", "free"),), ())).value
+    assert cube.n.tolist() == [len(frame)]
+    assert cube.hits.tolist() == [[(frame["tier"] == "free").sum()]]
+
+
+async def test_top_values_are_the_most_frequent_first(store: DuckDbStore, frame: pd.DataFrame) -> None:
+    found = (await store.top_values((HOUR,), "device", limit=2)).value
+    expected = frame["device"].value_counts()[:2]
+    assert dict(found) == {str(name): float(n) for name, n in expected.items()}
+    with pytest.raises(MissingDataError, match="no field 'colour'"):
+        await store.top_values((HOUR,), "colour")
+
+
+async def test_records_are_the_newest_rows_that_match(store: DuckDbStore, frame: pd.DataFrame) -> None:
+    found = (await store.records((HOUR,), Eq("model", "fraud"), limit=7)).value
+    newest = frame[frame["model"] == "fraud"].sort_values("ts")["request_id"][::-1][:7]
+    assert [row["request_id"] for row in found] == newest.tolist()
+    assert found[0]["position"] is None
+    assert isinstance(found[0]["latency_ms"], float)
+    assert START <= float(str(found[0]["ts"])) < START + 3_600
+
+
+async def test_a_span_without_rows_is_an_empty_answer(store: DuckDbStore) -> None:
+    empty = HOUR.shifted(-86_400)
+    bins = (await store.feature_bins((HOUR,))).value
+    traffic = (await store.series((empty,), STEP)).value
+    assert traffic.requests.n.shape == (0, 0)
+    assert (await store.features((empty,), STEP, bins)).value["amount"].n.shape[0] == 0
+    assert (await store.records((empty,))).value == ()
+    assert (await store.segments((empty,), (), ("tier",))).value.n.size == 0
+    assert (await store.feature_bins((empty,))).value == {}
+    assert (await store.series((), STEP)).value.requests.n.size == 0
+
+
+async def test_a_weight_column_scales_every_count(tmp_path: Path) -> None:
+    frame = rows(200)
+    write_parquet(tmp_path / "a.parquet", frame, "*, 0.25 AS sampling_fraction")
+    store = DuckDbStore([str(tmp_path)])
+    traffic = (await store.series((HOUR,), STEP)).value
+    cube = (await store.segments((HOUR,), (), ("tier",))).value
+    await store.close()
+    assert traffic.requests.n.sum() == cube.n.sum() == 800
+    assert traffic.latency is not None
+    assert traffic.latency.total.sum() == pytest.approx(4 * frame["latency_ms"].sum())
+
+
+NASTY = st.one_of(
+    st.none(),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([0.0, -0.0, -1.0, 1e300, -1e300, 5e-324, 0.1, 1.6, 1.79e308, math.nan, math.inf, -math.inf]),
+)
+
+
+@given(st.lists(NASTY, min_size=1, max_size=40))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_every_value_is_counted_exactly_once_whatever_it_is(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float | None]
+) -> None:
+    folder = tmp_path_factory.mktemp("nasty")
+    frame = pd.DataFrame({"ts": pd.to_datetime([START] * len(values), unit="s").astype("datetime64[us]")})
+    column = pd.array([0.0 if v is None else v for v in values], dtype="float64")
+    frame["latency_ms"], frame["missing"] = column, [v is None for v in values]
+    write_parquet(
+        folder / "a.parquet",
+        frame,
+        "ts, CASE WHEN NOT missing THEN latency_ms END AS latency_ms, CASE WHEN NOT missing THEN latency_ms END AS f_x",
+    )
+    store = DuckDbStore([str(folder)])
+    latency = (await store.series((HOUR,), STEP)).value.latency
+    edges = (-math.inf, -1.0, 0.0, 0.1, 1.6, 1e300, math.inf)
+    feature = (await store.features((HOUR,), STEP, {"x": NumericBins(edges)})).value["x"]
+    await store.close()
+    finite = [v for v in values if v is not None and math.isfinite(v)]
+    assert latency is not None
+    for histogram in (latency, feature):
+        assert histogram.null.sum() == values.count(None)
+        assert histogram.nonfinite.sum() == len(values) - values.count(None) - len(finite)
+        assert histogram.n.sum() == len(finite)
+    inner = np.array(edges[1:-1])
+    expected = np.bincount(np.searchsorted(inner, finite, side="right"), minlength=6)
+    assert feature.n.sum(axis=(0, 1)).tolist() == expected.tolist()
+    _assert_near(latency, finite)
+
+
+def _assert_near(latency: Histogram, finite: list[float]) -> None:
+    """Each value lies in its bin, give or take one part in 1e8 at the edges."""
+    counts = latency.n.sum(axis=(0, 1))
+    low = np.repeat(LATENCY_EDGES_MS[:-1], counts.astype(int))
+    high = np.repeat(LATENCY_EDGES_MS[1:], counts.astype(int))
+    for value, lower, upper in zip(sorted(finite), low, high, strict=True):
+        assert value >= lower - abs(lower) * 1e-8
+        assert value <= upper + abs(upper) * 1e-8
+
+
+@given(st.lists(st.tuples(st.integers(0, 70), st.integers(0, 3), st.integers(1, 9)), max_size=120))
+def test_folding_a_cube_keeps_every_row(cells: list[tuple[int, int, int]]) -> None:
+    columns = [[f"a{a}" for a, _, _ in cells], [None if b == 3 else f"b{b}" for _, b, _ in cells]]
+    n = [n for _, _, n in cells]
+    cube = fold(("a", "b"), columns, n, [n], (Null("a"),))
+    assert cube.n.sum() == cube.hits.sum() == sum(n)
+    assert len({tuple(code) for code in cube.codes.tolist()}) == len(cube.n)
+    assert all(len(values) <= 51 for values in cube.values)
+
+
+def test_category_labels_of_whole_numbers_have_no_fraction() -> None:
+    assert category_bins([1.0, 2.5, True, "x", OTHER]).labels == ("1", "2.5", "true", "x", OTHER, UNSEEN)

@@ -1,0 +1,332 @@
+"""The application: keys change the view, pollers bring evidence, answers reach the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.message import Message
+from textual.screen import Screen
+
+from analysis.answer import Finding, Snapshot
+from analysis.filters import ALL, FilterError, Not, conjunction, format_filter, parse_filter
+from analysis.view import Baseline, View
+from tui import lifecycle
+from tui.driver import CellDiffDriver
+from tui.keys import KEYS, PAGES
+from tui.options import Options
+from tui.polling import Poller
+from tui.screens.main import PAGE_OF, MainScreen
+from tui.screens.prompt import Prompt
+from tui.timespec import TimeSpecError, parse_time
+from widgets.changes import ChangesPanel
+from widgets.listing import ListPanel
+from widgets.look import Look
+from widgets.models import ModelsPanel
+from widgets.segments import SegmentsPanel
+
+if TYPE_CHECKING:
+    from analysis.cases import Case
+    from tui.session import Session
+
+BASELINES = (Baseline("previous"), Baseline("1d"), Baseline("1w"))
+"""What `c` steps through."""
+
+BEHIND_S = 1.0
+"""A terminal that is this far behind gets no ticks: each would only make the next key wait."""
+
+
+class Answered(Message):
+    """A new snapshot. A burst of them collapses to the last."""
+
+    def __init__(self, snapshot: Snapshot, generation: int) -> None:
+        super().__init__()
+        self.snapshot = snapshot
+        self.generation = generation
+
+    def can_replace(self, message: Message) -> bool:
+        """A newer answer makes a waiting one pointless."""
+        return isinstance(message, Answered)
+
+
+class Triage(App[None]):
+    """mltriage's screen."""
+
+    TITLE = "mltriage"
+    CSS_PATH = "screens/main.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "colon"
+    BINDINGS: ClassVar[list[BindingType]] = [key.binding() for key in KEYS if key.id != "palette"]
+
+    def __init__(self, options: Options, session: Session | None = None) -> None:
+        super().__init__(driver_class=CellDiffDriver)
+        self.options = options
+        self.look = Look(ascii=options.ascii, utc=options.zone == "utc")
+        self.session = session
+        self.snapshot: Snapshot | None = None
+        self.written: list[str] = []
+        """Files that the summary names when the program ends."""
+        self._poller: Poller | None = None
+        self._due = asyncio.Event()
+        self._earlier: list[View] = []
+        self.animation_level = "none"
+
+    def get_default_screen(self) -> Screen[None]:
+        """The one screen."""
+        return MainScreen(self.look)
+
+    @property
+    def main(self) -> MainScreen:
+        """The screen below whatever dialog is open."""
+        return next(screen for screen in self.screen_stack if isinstance(screen, MainScreen))
+
+    def on_mount(self) -> None:
+        self.theme = "textual-dark" if self.options.theme == "dark" else "textual-light"
+        self.set_keymap(dict(self.options.keys))
+        lifecycle.install(self)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        """After the first paint: numpy, DuckDB and httpx take longer to import than the screen takes to draw."""
+        self._answer_loop()
+        self.set_interval(1.0, self._tick)
+
+    @work(exclusive=True, group="answer", exit_on_error=False)
+    async def _answer_loop(self) -> None:
+        """Answer whenever there is news; search segments after the first picture."""
+        if self.session is None:
+            from tui.sources import open_session
+
+            self.session = await asyncio.to_thread(open_session, self.options)
+        session = self.session
+        self._poller = Poller(session, self.options.refresh_s, self._due.set)
+        self._poller.start()
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            cases = await self._answer(session)
+            if cases and not self._due.is_set() and await session.explain(cases):
+                await self._answer(session)
+
+    async def _answer(self, session: Session) -> tuple[Case, ...]:
+        generation = session.generation
+        snapshot, cases = await asyncio.to_thread(session.answer)
+        if generation == session.generation:
+            self.post_message(Answered(snapshot, generation))
+        return cases
+
+    def on_answered(self, message: Answered) -> None:
+        """Show an answer to the current view; one to an older view is dropped."""
+        if self.session is None or message.generation != self.session.generation:
+            return
+        self.snapshot = message.snapshot
+        self.main.show(message.snapshot)
+
+    def _tick(self) -> None:
+        if getattr(self._driver, "lag_s", 0.0) < BEHIND_S:
+            self.main.tick(time.time())
+
+    def ask(self, view: View) -> None:
+        """A new question: what is being asked for the old one is dropped."""
+        session = self.session
+        if session is None or view == session.view:
+            return
+        before = session.generation
+        session.ask(view)
+        if session.generation != before and self._poller is not None:
+            self.run_worker(self._poller.restart(), group="restart", exclusive=True, exit_on_error=False)
+        self._due.set()
+
+    @property
+    def view(self) -> View:
+        """The current question."""
+        return self.session.view if self.session is not None else self.options.view
+
+    def on_list_panel_highlighted(self, event: ListPanel.Highlighted) -> None:
+        """The cursor moved: the panels follow its model."""
+        if isinstance(event.panel, ChangesPanel | ModelsPanel):
+            model = getattr(event.item, "model", "")
+            if model:
+                self.ask(replace(self.view, focus=model))
+            self.main.show_finding()
+
+    def on_list_panel_selected(self, event: ListPanel.Selected) -> None:
+        """Enter: a finding opens its panel, a model its latency, a segment becomes the filter."""
+        panel, item = event.panel, event.item
+        if isinstance(panel, ChangesPanel) and isinstance(item, Finding):
+            self.main.pin(item)
+            if item.model:
+                self.ask(replace(self.view, focus=item.model))
+            self.main.open(PAGE_OF.get(item.signal, "overview"))
+        elif isinstance(panel, ModelsPanel):
+            self.ask(replace(self.view, focus=getattr(item, "model", None)))
+            self.main.open("latency")
+        elif isinstance(panel, SegmentsPanel):
+            self._add_filter(exclude=False)
+
+    def _add_filter(self, *, exclude: bool) -> None:
+        segment = self.main.query_one(SegmentsPanel).item
+        if segment is None:
+            self.notify("no segment under the cursor: open a finding first (Enter)", severity="warning")
+            return
+        from analysis.filters import Eq
+
+        rows = conjunction(*(Eq(dim, value) for dim, value in segment.where))
+        self._filter(conjunction(self.view.where, Not(rows) if exclude else rows))
+
+    def _filter(self, where: object) -> None:
+        self._earlier.append(self.view)
+        self.ask(replace(self.view, where=where))  # type: ignore[arg-type]
+
+    def action_drill(self) -> None:
+        """Enter outside a list goes to the segments."""
+        self.main.set_focus(self.main.query_one(SegmentsPanel))
+
+    async def action_back(self) -> None:
+        """Back to the overview; there, undo the last filter."""
+        if self.main.page != "overview":
+            self.main.pin(None)
+            self.main.open("overview")
+        else:
+            self.action_undo_filter()
+
+    def action_undo_filter(self) -> None:
+        """The view before the last filter, at the present time settings."""
+        if self._earlier:
+            self.ask(replace(self.view, where=self._earlier.pop().where))
+
+    def action_exclude(self) -> None:
+        """Leave out the segment under the cursor."""
+        self._add_filter(exclude=True)
+
+    def action_page(self, page: str) -> None:
+        """One of the numbered screens."""
+        if page in PAGES:
+            self.main.pin(self.main.finding if page != "overview" else None)
+            self.main.open(page)
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+
+        def take(text: str) -> str | None:
+            try:
+                where = parse_filter(text)
+            except FilterError as error:
+                return str(error)
+            self._filter(where if text.strip() else ALL)
+            return None
+
+        self.main.query_one(Prompt).ask("/", take, format_filter(self.view.where))
+
+    def action_jump(self) -> None:
+        """Type a moment."""
+
+        def take(text: str) -> str | None:
+            now = time.time()
+            try:
+                moment = parse_time(text, now, self.options.zone)
+            except TimeSpecError as error:
+                return str(error)
+            self.ask(replace(self.view, end=None if moment >= now else moment))
+            return None
+
+        self.main.query_one(Prompt).ask("@", take)
+
+    def action_pause(self) -> None:
+        """Hold the moment, or follow the clock again."""
+        self.ask(replace(self.view, end=int(time.time()) if self.view.live else None))
+
+    def action_live(self) -> None:
+        """Follow the clock."""
+        self.ask(replace(self.view, end=None))
+
+    def action_move(self, steps: int) -> None:
+        """A quarter window earlier or later."""
+        self.ask(self.view.moved(steps, time.time()))
+
+    def action_zoom(self, steps: int) -> None:
+        """A longer or a shorter window."""
+        self.ask(self.view.zoomed(steps))
+
+    def action_baseline(self) -> None:
+        """The next baseline."""
+        kinds = [baseline.kind for baseline in BASELINES]
+        now = self.view.baseline.kind
+        step = BASELINES[(kinds.index(now) + 1) % len(kinds)] if now in kinds else BASELINES[0]
+        self.ask(replace(self.view, baseline=step))
+
+    def action_next_model(self) -> None:
+        """The next model in focus."""
+        rows = [row.model for row in self.snapshot.models] if self.snapshot is not None else []
+        if rows and self.snapshot is not None:
+            at = rows.index(self.snapshot.focus) if self.snapshot.focus in rows else -1
+            self.ask(replace(self.view, focus=rows[(at + 1) % len(rows)]))
+
+    def action_zone(self) -> None:
+        """Times in UTC or in the reader's zone."""
+        self.look = replace(self.look, utc=not self.look.utc)
+        self.main.restyle(self.look)
+
+    def action_refresh(self) -> None:
+        """Ask every source again now."""
+        if self._poller is not None:
+            self._poller.poke()
+
+    @work(group="copy", exit_on_error=False)
+    async def action_copy(self) -> None:
+        """Copy the report as text."""
+        from tui import output
+
+        await output.copy(self)
+
+    @work(group="export", exit_on_error=False)
+    async def action_export(self) -> None:
+        """Write report and screen to files."""
+        from tui import output
+
+        await output.export(self)
+
+    def action_help(self) -> None:
+        """Keys, and what the panel in focus shows."""
+        from tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.main.page))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every key is in the palette, and every model."""
+        for key in KEYS:
+            if key.id not in ("palette", "next_panel", "previous_panel", "drill"):
+                yield SystemCommand(f"{key.what} ({key.label})", key.id, lambda a=key.action: self.run_action(a))
+        for row in self.snapshot.models if self.snapshot is not None else ():
+            yield SystemCommand(
+                f"model {row.model}", "put in focus", lambda m=row.model: self.ask(replace(self.view, focus=m))
+            )
+
+    async def on_unmount(self) -> None:
+        if self._poller is not None:
+            await self._poller.stop()
+        if self.session is not None:
+            await self.session.close()
+
+
+def run(options: Options) -> int:
+    """Run the screen; without a usable terminal print the report instead, and say why."""
+    problem = lifecycle.terminal_problem()
+    if problem is not None:
+        from tui.report import run as report
+
+        sys.stderr.write(f"mltriage: {problem}; printing the report instead of the screen\n")
+        return report(options, "text")
+    app = Triage(options)
+    app.run(mouse=options.mouse)
+    from tui.output import farewell
+
+    sys.stdout.write(farewell(app.snapshot, app.written))
+    return app.return_code or 0

@@ -1,0 +1,287 @@
+"""The command line: flags, sub-commands and exit codes. Data goes to stdout, everything else to stderr.
+
+Exit codes belong to the answer: `report` uses 0 to 3. A command line or configuration that cannot be used ends with 64
+and a defect of the program with 70 (sysexits.h), so that a script never takes one for an answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_args
+
+import click
+
+from tui.config_schema import Theme
+
+if TYPE_CHECKING:
+    from tui.options import FlagError, Flags, Options
+
+EX_USAGE = 64
+EX_SOFTWARE = 70
+EX_INTERRUPTED = 130
+EX_PIPE = 141
+NO_SOURCE = """mltriage: no source to read from. Start with one of
+
+  mltriage demo                               a simulated fleet, nothing else needed
+  mltriage --logs DIR                         a directory of Parquet or JSON-lines inference logs
+  mltriage --prometheus http://host:9090      a Prometheus
+  mltriage --scrape http://host:8000/metrics  a /metrics page
+  mltriage config init                        a commented configuration file to edit"""
+
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+_sources = _options(
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Configuration file, in place of $MLTRIAGE_CONFIG, the user's own and ./mltriage.yaml.",
+    ),
+    click.option("--prometheus", multiple=True, metavar="URL", help="A Prometheus, or a configured one's name."),
+    click.option("--scrape", multiple=True, metavar="URL|FILE", help="A /metrics page, or a configured one's name."),
+    click.option(
+        "--logs", multiple=True, metavar="PATH", help="Directory or glob of Parquet and JSON lines, or a name."
+    ),
+    click.option("--at", metavar="TIME", help="See the past as if it were now: -2h, 03:01, 2026-11-22T03:12Z."),
+)
+_view = _options(
+    click.option("--model", multiple=True, metavar="MODEL", help="Look at this model only."),
+    click.option("--window", metavar="DURATION", help="Length of the live window, 1m to 30d.  [default: 30m]"),
+    click.option("--baseline", metavar="SPEC", help="previous, 1d, 1w, FROM..TO or version:V.  [default: previous]"),
+    click.option("--filter", metavar="EXPR", help="Rows to look at: 'region=eu-w1 tier!=free amount>=100'."),
+)
+_look = _options(
+    click.option("--theme", type=click.Choice(get_args(Theme)), help="Colours.  [default: dark]"),
+    click.option("--ascii", is_flag=True, default=None, help="Draw with ASCII characters only."),
+    click.option("--no-mouse", is_flag=True, default=None, help="Leave the mouse to the terminal."),
+)
+
+
+class _Root(click.Group):
+    """The group of all commands, which knows that a reader may go away."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; 141, the shell's word for SIGPIPE, when stdout was closed as in `mltriage report | head`."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(EX_PIPE)
+        return result
+
+
+@click.group(cls=_Root, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@_sources
+@_view
+@_look
+@click.version_option(package_name="mltriage", prog_name="mltriage")
+@click.pass_context
+def mltriage(ctx: click.Context, /, **_: object) -> int | None:
+    """Live incident triage of production ML models.
+
+    Without a command: the screen.
+    """
+    if ctx.invoked_subcommand is not None:
+        return None
+    options = _resolve(ctx, need_source=True)
+    from tui.app import run
+
+    return run(options)
+
+
+@mltriage.command()
+@_sources
+@_view
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+    help="How the answer is written on stdout.",
+)
+@click.pass_context
+def report(ctx: click.Context, /, output: str, **_: object) -> int:
+    """Print the answer once.
+
+    Exit status: 0 ok, 1 warning, 2 critical, 3 cannot tell; 64 the command line or the configuration cannot be used.
+    """
+    options = _resolve(ctx, need_source=True)
+    from tui.report import run
+
+    return run(options, output)
+
+
+@mltriage.command()
+@_sources
+@click.pass_context
+def doctor(ctx: click.Context, /, **_: object) -> int:
+    """Check the terminal, the configuration and every source."""
+    options = _resolve(ctx)
+    from tui.doctor import run
+
+    return run(options)
+
+
+@mltriage.group()
+def config() -> None:
+    """Show the configuration in force, or start one."""
+
+
+@config.command("show")
+@_sources
+@_view
+@_look
+@click.pass_context
+def config_show(ctx: click.Context, /, **_: object) -> int:
+    """Print every value and where it came from; secrets are masked."""
+    from tui.options import show
+
+    click.echo(show(_resolve(ctx)))
+    return 0
+
+
+@config.command("init")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+def config_init(file: Path | None) -> int:
+    """Write the commented example to FILE (default: the user's own configuration); never over an existing file."""
+    from tui.paths import example_config_file, user_config_file
+
+    target = file or user_config_file()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("x", encoding="utf-8") as out:
+            out.write(example_config_file().read_text(encoding="utf-8"))
+    except FileExistsError:
+        raise click.ClickException(f"{target} exists already") from None
+    except OSError as error:
+        raise click.ClickException(f"{target} cannot be written: {error.strerror}") from None
+    click.echo(f"Wrote {target}. Its sources are examples: put your own there.", err=True)
+    return 0
+
+
+@mltriage.command()
+@click.option("--scenario", default="slow-tail", show_default=True, metavar="NAME", help="The fault to inject.")
+@click.option("--list", "list_", is_flag=True, help="List the scenarios and end.")
+@click.option(
+    "--at",
+    "minutes",
+    type=click.FloatRange(min=0),
+    metavar="MINUTES",
+    help="Since the onset.  [default: the scenario's]",
+)
+@click.option("--seed", type=int, default=1, show_default=True, metavar="SEED", help="Another seed, other requests.")
+@click.option(
+    "--rate", type=_POSITIVE, default=1.0, show_default=True, metavar="FACTOR", help="Traffic, times the usual."
+)
+@click.option("--hours", type=_POSITIVE, default=24.0, show_default=True, metavar="HOURS", help="History before now.")
+@click.option(
+    "--write",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write logs and metrics there and end.",
+)
+@_view
+@_look
+@click.pass_context
+def demo(
+    ctx: click.Context,
+    /,
+    scenario: str,
+    list_: bool,
+    minutes: float | None,
+    seed: int,
+    rate: float,
+    hours: float,
+    write: Path | None,
+    **_: object,
+) -> int:
+    """Run the screen on a simulated fleet with a known fault."""
+    from tui import demo_command
+    from tui.options import FlagError
+
+    if list_:
+        click.echo(demo_command.scenarios())
+        return 0
+    file, flags = _given(ctx)
+    if file or flags.prometheus or flags.scrape or flags.logs or flags.at:
+        raise click.UsageError("demo reads its own fleet: no --config, no source, no --at before the command", ctx=ctx)
+    fleet = demo_command.FleetSpec(scenario, minutes, seed, rate, hours)
+    try:
+        if write is not None:
+            return demo_command.write(fleet, write)
+        return demo_command.run(fleet, flags)
+    except demo_command.DemoError as error:
+        raise click.UsageError(str(error), ctx=ctx) from None
+    except FlagError as error:
+        raise _bad_flag(error, ctx) from None
+
+
+def _given(ctx: click.Context) -> tuple[Path | None, Flags]:
+    """The flags of this command over those that stand before its name."""
+    from tui.options import Flags
+
+    def flags(one: click.Context) -> Flags:
+        return Flags(**{name: one.params[name] for name in Flags.__slots__ if one.params.get(name) is not None})
+
+    chain = [ctx]
+    while (above := chain[-1].parent) is not None:
+        chain.append(above)
+    file, merged = None, Flags()
+    for one in reversed(chain):
+        file = one.params.get("config") or file
+        merged = flags(one).over(merged)
+    return file, merged
+
+
+def _bad_flag(error: FlagError, ctx: click.Context) -> click.BadParameter:
+    return click.BadParameter(str(error), ctx=ctx, param_hint=f"--{error.flag}")
+
+
+def _resolve(ctx: click.Context, *, need_source: bool = False) -> Options:
+    from tui.config import ConfigError, load
+    from tui.options import FlagError, resolve
+
+    file, flags = _given(ctx)
+    try:
+        options = resolve(flags, load(file), time.time())
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+    except FlagError as error:
+        raise _bad_flag(error, ctx) from None
+    if need_source and not options.has_sources:
+        click.echo(NO_SOURCE, err=True)
+        ctx.exit(EX_USAGE)
+    return options
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its status."""
+    try:
+        status = mltriage.main(arguments, prog_name="mltriage", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        status = EX_USAGE
+    except click.Abort:
+        status = EX_INTERRUPTED
+    except Exception as error:
+        traceback.print_exc()
+        raise SystemExit(EX_SOFTWARE) from error
+    sys.exit(status)

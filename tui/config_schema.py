@@ -1,0 +1,152 @@
+"""The shape of the configuration file: every key, its type and its default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+Text = Annotated[str, Meta(min_length=1)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Theme = Literal["dark", "light"]
+Zone = Literal["utc", "local"]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A mapping of the file in which an unknown key is an error."""
+
+
+class Labels(_Section, frozen=True):
+    """Label that holds each of these, where it is not the one of the detected server."""
+
+    model: Text | None = None
+    version: Text | None = None
+    replica: Text | None = None
+    error: Text | None = None
+    dependency: Text | None = None
+
+    def mapping(self) -> Mapping[str, tuple[str, ...]]:
+        """What is set, as label names to try before the detected ones."""
+        return {name: (value,) for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+
+
+class PrometheusSource(_Section, frozen=True):
+    """A Prometheus, or anything that speaks its HTTP API."""
+
+    name: Text
+    url: Text
+    timeout: Seconds = 10.0
+    """Seconds that one query may take."""
+    labels: Labels = Labels()
+    selector: Text | None = None
+    """Matchers for every metric, such as `namespace="ml"`."""
+    queries: dict[str, Text] = {}
+    """Canonical signal -> own PromQL, in place of the preset's."""
+    headers_file: Text | None = None
+    """File of `Name: value` lines, sent with every request."""
+    bearer_token_file: Text | None = None
+    bearer_token_command: Annotated[tuple[Text, ...], Meta(min_length=1)] | None = None
+    """Program and arguments that print the token; no shell."""
+    ca_file: Text | None = None
+    cert_file: Text | None = None
+    key_file: Text | None = None
+
+    def __post_init__(self) -> None:
+        _check_url(self.url)
+        if self.bearer_token_file and self.bearer_token_command:
+            raise ValueError("bearer_token_file and bearer_token_command exclude each other")
+        if bool(self.key_file) != bool(self.cert_file):
+            raise ValueError("cert_file and key_file need each other")
+
+
+class ScrapeSource(_Section, frozen=True):
+    """A /metrics page that is read directly, or a file that holds the text of one.
+
+    A page and a file of the same name are one source: the file holds the page's past.
+    """
+
+    name: Text
+    url: Text | None = None
+    file: Text | None = None
+    interval: Seconds = 15.0
+    """Seconds between two readings."""
+
+    def __post_init__(self) -> None:
+        if (self.url is None) == (self.file is None):
+            raise ValueError("exactly one of url and file is needed")
+        if self.url:
+            _check_url(self.url)
+
+
+class Fields(_Section, frozen=True):
+    """Canonical field -> SQL expression over the columns of the log."""
+
+    ts: Text | None = None
+    request_id: Text | None = None
+    model: Text | None = None
+    version: Text | None = None
+    latency_ms: Text | None = None
+    error_type: Text | None = None
+    error_message: Text | None = None
+    prediction: Text | None = None
+    confidence: Text | None = None
+    label: Text | None = None
+    label_ts: Text | None = None
+    weight: Text | None = None
+
+    def mapping(self) -> Mapping[str, str]:
+        """The fields that are set."""
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+
+
+class LogSource(_Section, frozen=True):
+    """A directory or glob of Parquet and JSON-lines files with one row per inference."""
+
+    name: Text
+    path: Text
+    fields: Fields = Fields()
+    """Empty: columns are mapped by well-known names."""
+    dims: dict[str, Text] = {}
+    """Dimension -> SQL expression. Empty: inferred from the columns."""
+    features: dict[str, Text] = {}
+    """Feature -> SQL expression. Empty: inferred from the columns."""
+    where: Text | None = None
+    """SQL condition that every row must meet."""
+
+
+class Config(_Section, frozen=True):
+    """The whole file. Every key is optional."""
+
+    prometheus: tuple[PrometheusSource, ...] = ()
+    scrape: tuple[ScrapeSource, ...] = ()
+    logs: tuple[LogSource, ...] = ()
+    window: Text = "30m"
+    baseline: Text = "previous"
+    refresh: Annotated[float, Meta(ge=1, le=3_600)] = 5.0
+    """Seconds between two refreshes."""
+    confidence_threshold: Annotated[float, Meta(ge=0, le=1)] = 0.6
+    theme: Theme = "dark"
+    ascii: bool = False
+    mouse: bool = True
+    zone: Zone = "utc"
+    keys: dict[str, Text] = {}
+    """Binding id -> key."""
+
+    def __post_init__(self) -> None:
+        for kind in ("prometheus", "scrape", "logs"):
+            names = [(source.name, getattr(source, "file", None) is None) for source in getattr(self, kind)]
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice is not None:
+                raise ValueError(f"{kind}: two sources are named {twice[0]!r}")
+
+
+def _check_url(url: str) -> None:
+    """Raises ValueError for a URL that cannot be asked, or that carries a password."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{parts._replace(netloc=parts.netloc.rpartition('@')[2]).geturl()!r} is not an http(s) URL")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("a URL must not carry a user or password: put an Authorization header into headers_file")

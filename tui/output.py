@@ -1,0 +1,81 @@
+"""What leaves the screen: copies, exported files, and the summary on the normal screen at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.answer import Snapshot
+from widgets.text import printable
+
+if TYPE_CHECKING:
+    from tui.app import Triage
+
+FAREWELL_FINDINGS = 3
+
+
+def export_folder() -> Path:
+    """Where exports go: `$XDG_STATE_HOME/mltriage/exports`."""
+    from platformdirs.unix import Unix
+
+    return Unix("mltriage").user_state_path / "exports"
+
+
+async def copy(app: Triage) -> None:
+    """Copy the report as text, and say where it went."""
+    if app.snapshot is None:
+        app.notify("nothing to copy yet", severity="warning")
+        return
+    from tui.clipboard import copy as to_clipboard
+    from tui.report import as_text
+
+    copied = await to_clipboard(as_text(app.snapshot), app)
+    if copied.path is not None:
+        app.written.append(str(copied.path))
+    app.notify(copied.words)
+
+
+async def export(app: Triage) -> None:
+    """Write the report as Markdown and JSON and the screen as SVG, readable by the owner only."""
+    snapshot = app.snapshot
+    if snapshot is None:
+        app.notify("nothing to export yet", severity="warning")
+        return
+    from tui.report import as_json, as_markdown
+
+    stamp = datetime.fromtimestamp(snapshot.generated_at, UTC).strftime("%Y%m%dT%H%M%SZ")
+    parts = {"md": as_markdown(snapshot), "json": as_json(snapshot), "svg": app.export_screenshot(simplify=True)}
+    try:
+        folder = await asyncio.to_thread(write_all, export_folder(), f"mltriage-{stamp}", parts)
+    except OSError as error:
+        app.notify(f"cannot write to {export_folder()}: {error.strerror or error}", severity="error")
+        return
+    app.written.extend(str(folder / f"mltriage-{stamp}.{ending}") for ending in parts)
+    app.notify(f"written: {folder}/mltriage-{stamp}.{{{','.join(parts)}}}")
+
+
+def write_all(folder: Path, stem: str, parts: dict[str, str]) -> Path:
+    """Write `stem.ending` for each part; the folder is made when it is missing."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for ending, text in parts.items():
+        path = folder / f"{stem}.{ending}"
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+    return folder
+
+
+def farewell(snapshot: Snapshot | None, written: list[str]) -> str:
+    """The last lines on the normal screen: the state, the first findings, the files."""
+    if snapshot is None:
+        return "mltriage: left before the first answer\n"
+    status = "unknown" if snapshot.status is None else str(snapshot.status)
+    moment = datetime.fromtimestamp(snapshot.generated_at, UTC).strftime("%H:%M:%SZ")
+    lines = [f"mltriage: {status} at {moment}, {len(snapshot.models)} models, {len(snapshot.findings)} findings"]
+    for finding in snapshot.findings[:FAREWELL_FINDINGS]:
+        where = " ".join(f"{dim}={value}" for dim, value in finding.where[0].where) if finding.where else ""
+        text = " ".join(part for part in (finding.severity, finding.model, finding.title, where) if part)
+        lines.append(f"  {printable(text)}")
+    lines += [f"  wrote {path}" for path in written]
+    return "\n".join(lines) + "\n"

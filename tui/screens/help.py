@@ -1,0 +1,80 @@
+"""Help: what the page shows, in one sentence per number, and every key. Generated from the key map."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui.keys import KEYS
+
+EXPLAINED = {
+    "overview": (
+        "WHAT CHANGED lists what differs from the baseline, surest and largest first. A change is listed only if it is"
+        " real (more than the baseline's own ups and downs) and large enough to matter. t-10m is when it began."
+        " CRIT: users feel it now; WARN: look soon; info: it explains something else."
+    ),
+    "latency": (
+        "Requests sorted by duration: p50 is the middle one, p99 is slower than 99 in 100. Solid lines are now, dotted"
+        " ones the baseline. If p99 moved and p50 did not, a part of the requests is slow: look at the segments."
+    ),
+    "confidence": (
+        "How sure the model says it is, per request. Bars compare the window with the baseline. More mass at the low"
+        " end usually means unfamiliar input; more at the top without better accuracy means over-confidence."
+    ),
+    "errors": (
+        "Errors by type per 1,000 requests, now and in the baseline. NEW: not seen in the baseline; rising and fading"
+        " are judged against how unsteady the type usually is."
+    ),
+    "features": (
+        "Inputs whose distribution moved. Drift is the Jensen-Shannon distance without the part that chance explains:"
+        " 0 is the same, 0.1 is worth a look, 1 is wholly different. null is the share of rows without a value."
+    ),
+    "infra": (
+        "Memory against its limit, CPU and GPU, queues, requests in flight, restarts, and calls to dependencies."
+        " Usual values come from the same baseline as everything else."
+    ),
+}
+
+
+class HelpScreen(ModalScreen[None]):
+    """One page of text; any of its keys closes it."""
+
+    DEFAULT_CSS = """
+    HelpScreen { align: center middle; background: $background 60%; }
+    HelpScreen VerticalScroll {
+        width: 84; max-width: 100%; height: auto; max-height: 100%;
+        background: $surface; border: round $primary; padding: 0 1;
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark,enter,f1", "dismiss_help", "Close", show=False)
+    ]
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self._page = page
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll():
+            yield Static(self.text(), markup=False)
+
+    def text(self) -> Text:
+        """The explanation of the page, then every key."""
+        text = Text(f"{self._page.upper()}\n", style="bold")
+        text.append(EXPLAINED.get(self._page, "") + "\n\n", style="not bold")
+        text.append("KEYS\n", style="bold")
+        for key in KEYS:
+            text.append(f" {key.label:<10}", style="bold")
+            text.append(f" {key.what}\n", style="not bold")
+        text.append("\nEsc closes this help.", style="dim")
+        return text
+
+    def action_dismiss_help(self) -> None:
+        """Close."""
+        self.dismiss()

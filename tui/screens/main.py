@@ -1,0 +1,148 @@
+"""The screen of the program: every panel once, arranged by page and by the room there is."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.events import Resize
+from textual.screen import Screen
+
+from analysis.answer import Finding, Signal, Snapshot
+from tui.keys import KEYS
+from tui.screens.prompt import Prompt
+from widgets.changes import ChangesPanel
+from widgets.confidence import ConfidencePanel
+from widgets.errors import ErrorsPanel
+from widgets.features import FeaturesPanel
+from widgets.header import HeaderPanel, HeaderPart
+from widgets.infra import InfraPanel
+from widgets.keys import Hint, KeysLine
+from widgets.latency import LatencyPanel
+from widgets.look import Look, Scene
+from widgets.models import ModelsPanel
+from widgets.panel import Panel
+from widgets.segments import SegmentsPanel
+
+SIZES = ((160, 42, "large"), (100, 32, "medium"), (80, 24, "small"))
+"""Least columns and rows of each arrangement; anything smaller is a list."""
+
+PAGE_OF = {
+    Signal.LATENCY: "latency",
+    Signal.REQUEST_RATE: "latency",
+    Signal.VERSION: "latency",
+    Signal.CONFIDENCE: "confidence",
+    Signal.CALIBRATION: "confidence",
+    Signal.ERROR: "errors",
+    Signal.FEATURE: "features",
+    Signal.QUALITY: "features",
+    Signal.INFRA: "infra",
+    Signal.DEPENDENCY: "infra",
+    Signal.STALENESS: "latency",
+}
+"""The page that shows a finding of each signal."""
+
+
+def size_class(columns: int, rows: int) -> str:
+    """The arrangement for a terminal of this size."""
+    return next((name for width, height, name in SIZES if columns >= width and rows >= height), "tiny")
+
+
+class MainScreen(Screen[None]):
+    """Shows a `Snapshot`. The page and the size of the terminal decide which panels are visible and how large."""
+
+    AUTO_FOCUS = "#changes"
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self.look = look
+        self.page = "overview"
+        self.snapshot: Snapshot | None = None
+        self._pinned: tuple[str, str, str] | None = None
+
+    def compose(self) -> ComposeResult:
+        look = self.look
+        yield HeaderPanel(look, id="header")
+        with Container(id="top"):
+            yield ChangesPanel(look, id="changes")
+            yield ModelsPanel(look, id="models")
+        with Container(id="grid"):
+            yield LatencyPanel(look, id="latency")
+            yield ConfidencePanel(look, id="confidence")
+            yield ErrorsPanel(look, id="errors")
+            yield FeaturesPanel(look, id="features")
+        with Container(id="bottom"):
+            yield InfraPanel(look, id="infra")
+            yield SegmentsPanel(look, id="segments")
+        yield Prompt(id="prompt")
+        yield KeysLine(look, id="keys")
+
+    def on_mount(self) -> None:
+        self.add_class("-overview")
+        self.query_one(KeysLine).put(tuple(Hint(key.label, key.hint) for key in KEYS if key.hint))
+        self._arrange()
+
+    def on_resize(self, event: Resize) -> None:
+        self._arrange(event.size.width, event.size.height)
+
+    def _arrange(self, columns: int | None = None, rows: int | None = None) -> None:
+        size = size_class(columns or self.app.size.width, rows or self.app.size.height)
+        for _, _, name in (*SIZES, (0, 0, "tiny")):
+            self.set_class(name == size, f"-{name}")
+
+    def open(self, page: str) -> None:
+        """Show a page; the focus goes to what can be moved through there."""
+        self.remove_class(f"-{self.page}")
+        self.page = page
+        self.add_class(f"-{page}")
+        target = {"overview": "#changes", "latency": "#segments", "confidence": "#segments"}.get(page, f"#{page}")
+        self.set_focus(self.query_one(target))
+        self.show_finding()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draw a snapshot: each panel redraws only what differs from what it shows."""
+        self.snapshot = snapshot
+        scene = Scene.of(snapshot)
+        with self.app.batch_update():
+            self.query_one(HeaderPanel).show(HeaderPart.of(snapshot), scene)
+            self.query_one(ChangesPanel).show(snapshot.findings, scene)
+            self.query_one(ModelsPanel).show(snapshot.models, scene)
+            self.query_one(LatencyPanel).show(snapshot.latency, scene)
+            self.query_one(ConfidencePanel).show(snapshot.confidence, scene)
+            self.query_one(ErrorsPanel).show(snapshot.errors, scene)
+            self.query_one(FeaturesPanel).show(snapshot.features, scene)
+            self.query_one(InfraPanel).show(snapshot.infra, scene)
+            self.show_finding()
+
+    def tick(self, now: float) -> None:
+        """Only time has passed: ages grow."""
+        if self.snapshot is None or self.snapshot.view.end is not None:
+            return
+        from dataclasses import replace
+
+        scene = replace(Scene.of(self.snapshot), now=now)
+        self.query_one(HeaderPanel).show(HeaderPart.of(self.snapshot), scene)
+
+    def restyle(self, look: Look) -> None:
+        """Draw with another zone or character set."""
+        self.look = look
+        for panel in self.query(Panel):
+            panel.restyle(look)
+
+    @property
+    def finding(self) -> Finding | None:
+        """The finding whose segments are shown: the one that was opened, else the one under the cursor."""
+        findings = self.snapshot.findings if self.snapshot is not None else ()
+        pinned = next((finding for finding in findings if finding.key == self._pinned), None)
+        if self.page == "overview" or pinned is None:
+            return self.query_one(ChangesPanel).item
+        return pinned
+
+    def pin(self, finding: Finding | None) -> None:
+        """Keep the segments of one finding in view while its page is open."""
+        self._pinned = None if finding is None else finding.key
+
+    def show_finding(self) -> None:
+        """Show the segments of the finding in question."""
+        finding = self.finding
+        if finding is not None and self.snapshot is not None:
+            self.query_one(SegmentsPanel).show(finding, Scene.of(self.snapshot))

@@ -1,0 +1,157 @@
+"""The top of the screen: which window against what, when, how old, from where, and what the reader must know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+
+from textual.geometry import Size
+
+from analysis.answer import Severity, Snapshot, SourceStatus, State
+from analysis.filters import format_filter
+from analysis.view import View
+from widgets.lines import Line, Run, cells, fitted
+from widgets.look import Scene
+from widgets.panel import Panel
+from widgets.text import age, clock, duration
+
+_SOURCE_ROLES = {
+    State.LIVE: "dim",
+    State.LOADING: "dim",
+    State.STALE: "stale",
+    State.EMPTY: "stale",
+    State.FAILED: "critical",
+    State.ABSENT: "dim",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A line that must be read, such as a burn rate."""
+
+    severity: Severity
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderPart:
+    """What the header shows of a snapshot and of the program around it."""
+
+    view: View
+    sources: tuple[SourceStatus, ...] = ()
+    notes: tuple[str, ...] = ()
+    newest_sample: float | None = None
+    environment: str = ""
+    """Name of the configuration, such as prod-eu."""
+    incidents: int = 0
+    """Open ones."""
+    alerts: tuple[Alert, ...] = ()
+
+    @classmethod
+    def of(
+        cls, snapshot: Snapshot, *, environment: str = "", incidents: int = 0, alerts: tuple[Alert, ...] = ()
+    ) -> HeaderPart:
+        """The header of a snapshot."""
+        samples = [source.newest_sample for source in snapshot.sources if source.newest_sample is not None]
+        newest = max(samples, default=None)
+        return cls(snapshot.view, snapshot.sources, snapshot.notes, newest, environment, incidents, alerts)
+
+
+class HeaderPanel(Panel[HeaderPart]):
+    """One line, and a second one where there is an alert, a failed source or a note."""
+
+    CLOCKED = True
+    DEFAULT_CSS = """
+    HeaderPanel { height: auto; max-height: 2; }
+    """
+
+    def arrived(self, part: HeaderPart) -> None:
+        if self.is_mounted and self.size.height != self._height(part):
+            self.refresh(layout=True)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return self._height(self.part)
+
+    def _height(self, part: HeaderPart | None) -> int:
+        return 2 if part is not None and self._seconds(part, 0.0) else 1
+
+    def body(self, part: HeaderPart, scene: Scene, width: int, height: int) -> list[Line]:
+        lines = [self._first(part, scene, width)]
+        messages = self._seconds(part, scene.now)
+        if messages and height > 1:
+            line = list(messages[0])
+            for extra in messages[1:]:
+                if cells((*line, *extra)) + 3 > width:
+                    break
+                line += [("  | ", "rule"), *extra]
+            lines.append(tuple(line))
+        return lines
+
+    def _draw(self) -> None:
+        state = (self.size, self._ground())
+        if self._drawn == state and self._body_fresh and self._title_fresh:
+            return
+        width, height = self.size
+        if self.part is None or self.scene is None:
+            self._lines = [fitted([("mltriage", "title"), (" | loading", "dim")], width)]
+        else:
+            made = self.body(self.part, self.scene, width, height)
+            self._lines = [fitted(line, width, ascii=self.look.ascii) for line in made]
+        self._drawn, self._body_fresh, self._title_fresh = state, True, True
+
+    def _first(self, part: HeaderPart, scene: Scene, width: int) -> Line:
+        """The most important parts first: those that do not fit are left out from the end."""
+        live = part.view.live
+        window = f"{duration(part.view.window_s)} vs {part.view.baseline.label}"
+        end = part.newest_sample if live else scene.now
+        times = clock(end, UTC, seconds=True)
+        other = "" if end is None else f" ({clock(end, self.look.zone)})"
+        passed = None if part.newest_sample is None else scene.now - part.newest_sample
+        filter_text = format_filter(part.view.where)
+        parts: list[tuple[int, list[Run]]] = [
+            (0 if part.environment else 3, [(self.foreign(part.environment, 30) or "mltriage", "title")]),
+            (0, [("LIVE" if live else "PAUSED", "accent" if live else "warning"), (f" {window}", "bold")]),
+            (1, [(times, "bold"), (other if width >= 70 else "", "dim")]),
+            (2, [("data ", "dim"), (age(passed), "bold")]),
+        ]
+        if filter_text:
+            parts.insert(2, (1, [("/ ", "dim"), (self.foreign(filter_text, 60), "warning")]))
+        if part.incidents:
+            parts.append((2, [(f"INC {part.incidents} open" if width >= 100 else f"INC {part.incidents}", "warning")]))
+        for source in part.sources:
+            quiet = source.state is State.LIVE
+            parts.append((4 if quiet else 2, self._source(source, scene.now)))
+        bar = "|" if self.look.ascii else "│"
+        line: Line = ()
+        for worst in (4, 3, 2, 1, 0):
+            kept = [runs for rank, runs in parts if rank <= worst]
+            line = tuple(
+                run for index, runs in enumerate(kept) for run in ((f" {bar} " if index else " ", "rule"), *runs)
+            )
+            if cells(line) <= width:
+                break
+        return line
+
+    def _source(self, source: SourceStatus, now: float) -> list[Run]:
+        word = {State.LIVE: "ok", State.FAILED: "FAILED", State.STALE: "STALE"}.get(source.state, source.state.value)
+        role = _SOURCE_ROLES[source.state]
+        out: list[Run] = [(f"{self.foreign(source.name, 20)} ", "dim"), (word, role)]
+        if source.state is State.STALE and source.newest_sample is not None:
+            out.append((f" {age(now - source.newest_sample)}", role))
+        return out
+
+    def _seconds(self, part: HeaderPart, now: float) -> Sequence[list[Run]]:
+        """What the second line says: alerts, failed sources, notes."""
+        out: list[list[Run]] = []
+        for alert in sorted(part.alerts, key=lambda a: -a.severity.rank):
+            sign = {Severity.CRITICAL: "!! ", Severity.WARNING: "! "}.get(alert.severity, "")
+            out.append([(f" {sign}{self.foreign(alert.text)}", str(alert.severity.value))])
+        for source in part.sources:
+            if source.state is State.FAILED:
+                since = f" for {age(now - source.failing_since)}" if source.failing_since else ""
+                reason = self.foreign(source.error or "no answer", 120)
+                hint = f": {self.foreign(source.hint, 120)}" if source.hint else ""
+                out.append([(f" {self.foreign(source.name, 20)} FAILED{since}: {reason}", "critical"), (hint, "dim")])
+        out += [[(f" {self.foreign(note, 160)}", "dim")] for note in part.notes]
+        return out

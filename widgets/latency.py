@@ -1,0 +1,140 @@
+"""LATENCY: percentiles of the model in focus over time, now and as expected."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from analysis.answer import LatencyPanel as LatencyPart
+from widgets.axis import Axis
+from widgets.chart import Picture, Polyline, draw, legend
+from widgets.lines import Column, Line, Run, heading, layout, row
+from widgets.look import Look, Scene
+from widgets.panel import Panel
+from widgets.text import count, ms, ratio
+
+if TYPE_CHECKING:
+    from analysis.evidence import Floats
+
+QUANTILES = ("p50", "p90", "p95", "p99")
+_COMPACT = ("p50", "p99")
+LOUD = 1.5
+"""A percentile this many times its baseline is written in the colour of a warning."""
+
+
+class LatencyPanel(Panel[LatencyPart]):
+    """p99 against the baseline; with room, all four percentiles and their table."""
+
+    NAME = "LATENCY"
+
+    def __init__(self, look: Look | None = None, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(look, id=id, classes=classes)
+        self._axis = Axis()
+        self._axis_of = ""
+        self._picture = Picture()
+
+    def has_data(self, part: LatencyPart) -> bool:
+        return part.t is not None and len(part.t) > 0 and bool(part.now)
+
+    def arrived(self, part: LatencyPart) -> None:
+        if part.model != self._axis_of:
+            self._axis, self._axis_of = Axis(), part.model
+
+    def heading(self, part: LatencyPart, scene: Scene) -> list[Run]:
+        name: list[Run] = [(f" {self.foreign(part.model, 40)}", "accent")] if part.model else []
+        if not self.has_data(part) or self.size.width < 46:
+            return name
+        return name + legend(self._series(part, scene, self._names(part))[::-1], ascii=self.look.ascii)
+
+    def summary(self, part: LatencyPart, scene: Scene) -> list[Run]:
+        now, before = part.window.get("p99"), part.window_baseline.get("p99")
+        return [(f"{self.foreign(part.model, 40)} p99 {ms(now)} {ratio(now, before)} ", "")]
+
+    def body(self, part: LatencyPart, scene: Scene, width: int, height: int) -> list[Line]:
+        if height < 4 or width < 24:
+            return [self._numbers(part, width)][:height]
+        table = self._table(part, width) if height >= 16 else [self._numbers(part, width)] if height >= 7 else []
+        return [*self._chart(part, scene, (width, height - len(table))), *table]
+
+    def _names(self, part: LatencyPart) -> tuple[str, ...]:
+        height = self.size.height
+        wanted = QUANTILES if height >= 17 else _COMPACT if height >= 12 else ("p99",)
+        return tuple(name for name in wanted if name in part.now)
+
+    def _series(self, part: LatencyPart, scene: Scene, names: tuple[str, ...]) -> list[Polyline]:
+        if part.t is None:
+            return []
+        out = [Polyline(part.t, part.now[name], name, name, step=scene.step) for name in names]
+        if "p99" in part.baseline:
+            label = f"p99 {scene.baseline}" if len(names) > 1 else scene.baseline
+            out.insert(0, Polyline(part.t, part.baseline["p99"], "base", label, dotted=True, step=scene.step))
+        return out
+
+    def _chart(self, part: LatencyPart, scene: Scene, size: tuple[int, int]) -> list[Line]:
+        names = self._names(part)
+        key = (size, self.look, scene.start, scene.end, scene.baseline, scene.marks, names)
+
+        def make() -> list[Line]:
+            series = self._series(part, scene, names)
+            limits = self._axis.limits(*extremes([line.v for line in series]))
+            return draw(
+                series,
+                size,
+                limits=limits,
+                span=(scene.start, scene.end),
+                unit="ms",
+                marks=self.chart_marks(),
+                marker=self.look.dots,
+                zone=self.look.clock_zone,
+            )
+
+        return self._picture.get(key, (part.t, part.now, part.baseline), make)
+
+    def _numbers(self, part: LatencyPart, width: int) -> Line:
+        """`p50 41ms  p90 .. p99 712ms x3.9  n 1.1M`; the tail comes first where there is no room for all."""
+        out: list[Run] = [(" ", "")]
+        for name in QUANTILES if width >= 72 else _COMPACT:
+            now, before = part.window.get(name), part.window_baseline.get(name)
+            out += [(f"{name} ", "dim"), (ms(now), "bold"), (f" {ratio(now, before)}  ", _loud(now, before))]
+        out.append((f"n {count(part.n)}", "dim"))
+        return tuple(out)
+
+    def _table(self, part: LatencyPart, width: int) -> list[Line]:
+        columns = [
+            Column("", 4, right=False),
+            Column("now", 8, grow=1, most=12),
+            Column("baseline", 8, grow=1, most=12),
+            Column("ratio", 7, grow=1, most=12),
+            Column("n", 7, rank=1, grow=1, most=12),
+            Column("n baseline", 10, rank=2, grow=1, most=14),
+        ]
+        sizes = layout(columns, width - 2)
+        out: list[Line] = [(("  ", ""), *heading(columns, sizes))]
+        for name in QUANTILES:
+            out.append((("  ", ""), *row(columns, sizes, self._row(part, name))))
+        return out
+
+    def _row(self, part: LatencyPart, name: str) -> list[Run]:
+        now, before = part.window.get(name), part.window_baseline.get(name)
+        return [
+            (name, name),
+            (ms(now), "bold"),
+            (ms(before), "dim"),
+            (ratio(now, before), _loud(now, before)),
+            (count(part.n), "dim"),
+            (count(part.n_baseline), "dim"),
+        ]
+
+
+def _loud(now: float | None, before: float | None) -> str:
+    return "warning" if now is not None and before is not None and now > before * LOUD else "dim"
+
+
+def extremes(arrays: list[Floats]) -> tuple[float, float]:
+    """Smallest and largest finite value of all arrays; NaN twice where there is none."""
+    low, high = math.inf, -math.inf
+    for array in arrays:
+        finite = [value for value in array.tolist() if math.isfinite(value)]
+        if finite:
+            low, high = min(low, *finite), max(high, *finite)
+    return (low, high) if low <= high else (math.nan, math.nan)

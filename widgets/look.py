@@ -1,0 +1,67 @@
+"""How to draw and when: the settings of the terminal, and the moment that all panels of one answer share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analysis.answer import Mark, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the terminal can show and how the reader wants it."""
+
+    ascii: bool = False
+    """Draw with ASCII characters only."""
+    marker: str = "braille"
+    """Dots of line charts: braille, hd (quadrant blocks) or ascii."""
+    utc: bool = True
+    """Times in UTC; otherwise in `zone`."""
+    zone: tzinfo | None = None
+    """The reader's zone; None is the zone of this machine."""
+
+    @property
+    def clock_zone(self) -> tzinfo | None:
+        """The zone in which panels write times."""
+        return UTC if self.utc else self.zone
+
+    @property
+    def dots(self) -> str:
+        """The marker to draw with: ASCII mode overrules the choice."""
+        return "ascii" if self.ascii else self.marker
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the panels of one `Snapshot` share."""
+
+    now: float
+    """Unix seconds: the moment from which ages and "t-11m" count."""
+    start: int
+    end: int
+    """The live window, unix seconds: the time axis of every chart."""
+    step: int
+    """Bucket width in seconds."""
+    baseline: str
+    """What is compared with, in words."""
+    marks: tuple[Mark, ...] = ()
+    """Onsets and versions of the model in focus."""
+    models: int = 0
+    """How many models were looked at."""
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> Scene:
+        """The scene of a snapshot; a paused view counts from its pinned end."""
+        end = snapshot.view.end
+        return cls(
+            now=snapshot.generated_at if end is None else float(end),
+            start=snapshot.frame.live.start,
+            end=snapshot.frame.live.end,
+            step=snapshot.frame.step,
+            baseline=snapshot.view.baseline.label,
+            marks=tuple(mark for mark in snapshot.marks if mark.model in ("", snapshot.focus)),
+            models=len(snapshot.models),
+        )

@@ -1,0 +1,277 @@
+"""How a number, a moment or a foreign text is written: shared by every panel and by the report."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, tzinfo
+
+from rich.cells import cell_len, get_character_cell_size
+
+NONE = "--"
+"""What stands where there is no number."""
+
+_BARS = "▁▂▃▄▅▆▇█"
+_ASCII_BARS = "_.-=+*%#"
+_MARKS_IN_A_ROW = 2
+
+
+def _significant(value: float, digits: int = 2) -> str:
+    """`value` with about `digits` significant digits and no exponent for 0.001 <= |value| < 1000."""
+    size = abs(value)
+    if size >= 99.5:
+        return f"{value:.0f}"
+    if size >= 9.95:
+        return f"{value:.0f}" if digits <= 2 else f"{value:.1f}"
+    if size >= 0.0995:
+        return f"{value:.1f}" if digits <= 2 and size >= 1 else f"{value:.2f}"
+    return "0" if size == 0 else f"{value:.{digits}g}"
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def count(value: float | None) -> str:
+    """A number of things or a rate: 612, 2.1k, 3.4M, 0.25; `--` when there is none."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= size * 0.9995:
+            scaled = value / size
+            return f"{value:.1e}" if abs(scaled) >= 1e4 else f"{_significant(scaled)}{unit}"
+    return f"{value:.0f}" if float(value).is_integer() else _significant(value)
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds: 0.4ms, 41ms, 1.2s, 3m20s."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    if abs(value) < 999.5:
+        return f"{_significant(value)}ms"
+    if abs(value) < 99_950:
+        return f"{_significant(value / 1000)}s"
+    return duration(value / 1000)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in at most two units: 44s, 7m, 3m20s, 2h05m, 3d4h."""
+    if seconds is None or not math.isfinite(seconds):
+        return NONE
+    sign, whole = ("-" if seconds < 0 else ""), round(abs(seconds))
+    if whole < 60:
+        return f"{sign}{whole}s"
+    if whole < 3_600:
+        return f"{sign}{whole // 60}m" + (f"{whole % 60:02d}s" if whole % 60 else "")
+    if whole < 86_400:
+        return f"{sign}{whole // 3_600}h" + (f"{whole % 3_600 // 60:02d}m" if whole % 3_600 // 60 else "")
+    if whole >= 86_400 * 10_000:
+        return f"{sign}>10000d"
+    return f"{sign}{whole // 86_400}d" + (f"{whole % 86_400 // 3_600}h" if whole % 86_400 // 3_600 else "")
+
+
+def age(seconds: float | None) -> str:
+    """One unit only, for a column of ages: 4s, 7m, 3h, 2d."""
+    if seconds is None or not math.isfinite(seconds):
+        return NONE
+    whole = max(0, int(seconds))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if whole >= size * (2 if unit == "m" else 1):
+            return f"{min(whole // size, 9999)}{unit}"
+    return f"{whole}s"
+
+
+def ago(t: float | None, now: float) -> str:
+    """How long before `now` (both unix seconds), as the list of changes writes it: t-08m, t-2h05."""
+    if t is None or not math.isfinite(t):
+        return NONE
+    minutes = max(0, int(now - t) // 60)
+    if minutes < 100:
+        return f"t-{minutes:02d}m"
+    if minutes < 48 * 60:
+        return f"t-{minutes // 60}h{minutes % 60:02d}"
+    return f"t-{min(minutes // 1440, 9999)}d"
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 as per cent: 0.02%, 4.8%, 83%."""
+    if share is None or not math.isfinite(share):
+        return NONE
+    value = share * 100
+    return f"{value:.2f}%" if 0 < abs(value) < 0.1 else f"{count(float(_significant(value)))}%"
+
+
+def share(value: float | None) -> str:
+    """A number between 0 and 1 as a column shows it: .71, 1.0, 0."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    text = f"{value:.2f}"
+    return text.replace("0.", ".", 1) if abs(value) < 0.995 else f"{value:.1f}"
+
+
+def ratio(now: float | None, baseline: float | None) -> str:
+    """How many times the baseline: x3.9, x0.42; `--` when there is nothing to divide by."""
+    if now is None or baseline is None or not (_finite(now) and _finite(baseline)) or baseline == 0:
+        return NONE
+    value = now / baseline
+    return f"x{count(value)}" if abs(value) >= 999.5 else f"x{_significant(value)}"
+
+
+def bytes(value: float | None) -> str:  # noqa: A001  the unit is the name, as for the other formats
+    """Bytes in binary units: 512B, 1.4Gi."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    for unit, size in (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
+        if abs(value) >= size:
+            return f"{count(value / size)}{unit}"
+    return f"{value:.0f}B"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """`value` in the words of its unit: ms, s, bytes, share, %, per_1k, or the unit written behind a count."""
+    match unit:
+        case "ms":
+            return ms(value)
+        case "s" | "seconds":
+            return ms(None if value is None else value * 1000)
+        case "bytes" | "B":
+            return bytes(value)
+        case "ratio" | "share":
+            return percent(value)
+        case "%" | "percent":
+            return percent(None if value is None else value / 100)
+        case "" | "count":
+            return count(value)
+    text = count(value)
+    return text if text == NONE else f"{text}{unit}" if unit.startswith("/") else f"{text} {unit}"
+
+
+def clock(t: float | None, zone: tzinfo | None = UTC, *, seconds: bool = False, named: bool = True) -> str:
+    """The time of day of unix seconds `t` in `zone`: 03:12Z, 04:12 CET; None is the zone of this machine."""
+    if t is None or not math.isfinite(t):
+        return NONE
+    try:
+        moment = datetime.fromtimestamp(t, UTC).astimezone(zone)
+    except (OverflowError, OSError, ValueError):
+        return NONE
+    text = moment.strftime("%H:%M:%S" if seconds else "%H:%M")
+    if not named:
+        return text
+    return f"{text}Z" if zone is UTC else f"{text} {moment.tzname() or ''}".rstrip()
+
+
+def printable(text: str, limit: int = 500, *, ascii: bool = False) -> str:  # noqa: A002
+    """Text from outside made safe to send to a terminal, at most `limit` characters of it.
+
+    Control characters become their symbols (␛, ␊), C1, bidirectional, invisible and unassigned characters their
+    escapes (\\x9b, \\u202e): they are seen and do nothing. With `ascii` every other character becomes an escape too.
+    """
+    out: list[str] = []
+    length = 0
+    marks = 0
+    for char in text[:limit]:
+        code = ord(char)
+        marks = marks + 1 if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me") else 0
+        if 32 <= code < 127:
+            shown = char
+        elif ascii:
+            shown = _escape(code)
+        elif code < 32:
+            shown = chr(0x2400 + code)
+        elif code == 127:
+            shown = "␡"
+        elif _hidden(char) or marks > _MARKS_IN_A_ROW or (marks and not out):
+            shown = _escape(code)
+        elif unicodedata.category(char) == "Zs":
+            shown = " "
+        else:
+            shown = char
+        length += len(shown)
+        if length > limit:
+            break
+        out.append(shown)
+    shortened = len(out) < len(text)
+    return "".join(out) + (("..." if ascii else "…") if shortened else "")
+
+
+def _hidden(char: str) -> bool:
+    """Characters that act or stand for nothing visible: controls, formats, surrogates, variation selectors."""
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") or 0xFE00 <= ord(char) <= 0xFE0F
+
+
+def _escape(code: int) -> str:
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65_536 else f"\\U{code:08x}"
+
+
+def fit(text: str, width: int, *, right: bool = False, ascii: bool = False) -> str:  # noqa: A002
+    """`text` in exactly `width` cells: padded with blanks, or cut with an ellipsis."""
+    cells = len(text) if text.isascii() else cell_len(text)
+    if cells > width:
+        text = cut(text, width, ascii=ascii)
+        cells = cell_len(text)
+    blanks = " " * (width - cells)
+    return blanks + text if right else text + blanks
+
+
+def cut(text: str, width: int, *, ascii: bool = False) -> str:  # noqa: A002
+    """At most `width` cells of `text`; an ellipsis says that there was more. A wide character is never halved."""
+    if width <= 0:
+        return ""
+    if (len(text) if text.isascii() else cell_len(text)) <= width:
+        return text
+    sign = "~" if ascii else "…"
+    used, out = 0, []
+    for char in text:
+        cells = get_character_cell_size(char)
+        if used + cells > width - 1:
+            break
+        used += cells
+        out.append(char)
+    return "".join(out) + sign
+
+
+def wrap(text: str, width: int, lines: int) -> list[str]:
+    """`text` in at most `lines` rows of `width` cells, broken anywhere; the last row is cut."""
+    out: list[str] = []
+    rest = text
+    while rest and len(out) < lines - 1 and width > 1:
+        used, at = 0, 0
+        for char in rest:
+            cells = get_character_cell_size(char)
+            if used + cells > width:
+                break
+            used += cells
+            at += 1
+        out.append(rest[:at])
+        rest = rest[at:]
+    if rest and lines > 0:
+        out.append(cut(rest, width))
+    return out
+
+
+def sparkline(values: Sequence[float] | Iterable[float], width: int, *, ascii: bool = False) -> str:  # noqa: A002
+    """`values` as one row of `width` bars; a gap (NaN) is a dot.
+
+    Fewer values than cells: each is drawn wider; more: each cell shows its largest. The scale is at least 60 % of the
+    largest value wide, so that noise does not look like news, and zero alone is drawn at the foot.
+    """
+    bars, gap = (_ASCII_BARS, " ") if ascii else (_BARS, "·")
+    given = [float(value) for value in values]
+    if width <= 0:
+        return ""
+    size = len(given)
+    columns: list[float] = []
+    for i in range(width if size else 0):
+        first = i * size // width
+        part = [v for v in given[first : max(first + 1, (i + 1) * size // width)] if math.isfinite(v)]
+        columns.append(max(part) if part else math.nan)
+    present = [v for v in columns if not math.isnan(v)]
+    if not present:
+        return gap * width
+    largest = max(abs(v) for v in present) or 1.0
+    low, high = min(present) / largest, max(present) / largest
+    scale = max(high - low, 0.6)
+    low -= scale / len(bars) if low else 0.0
+    levels = [math.nan if math.isnan(v) else (v / largest - low) / scale * (len(bars) - 1) for v in columns]
+    return "".join(gap if math.isnan(v) else bars[max(0, min(len(bars) - 1, round(v)))] for v in levels)
