@@ -17,8 +17,8 @@ from analysis.filters import And, Filter, In, Not, Null, Or, Range
 from analysis.multiple import benjamini_hochberg
 from analysis.quality import QualityCheck, quality_checks
 from analysis.ranking import lower_bound, severity
-from analysis.scales import Scale, scales
-from analysis.shift import AUC_FLOOR, JS_FLOOR, ShiftCase, ShiftTest, shift_tests
+from analysis.scales import Scale, scale_since, scales
+from analysis.shift import AUC_FLOOR, JS_FLOOR, ShiftCase, ShiftTest, shift_test, shift_tests
 from analysis.since import since
 from analysis.slices import model_histogram, window_sum, window_sums
 from analysis.special import normal_quantile
@@ -87,9 +87,28 @@ def feature_changes(
             whole.setdefault(name, change.row)
             if name not in best or change.row.score > best[name].row.score:
                 best[name] = change
-    # The panel shows the whole window's numbers unless only its recent part changed.
-    changes = [best[name] if best[name].case is not None else FeatureChange(row, None) for name, row in whole.items()]
+    changes = [
+        # The panel shows the whole window's numbers unless only its recent part changed.
+        FeatureChange(row, None)
+        if best[name].case is None
+        else _since_onset(name, own[name], best[name], frame, newest, model)
+        for name, row in whole.items()
+    ]
     return tuple(sorted(changes, key=lambda c: (-c.row.score, -c.row.shift, c.row.feature)))
+
+
+def _since_onset(
+    name: str, h: Histogram, change: FeatureChange, frame: Frame, newest: float | None, model: str
+) -> FeatureChange:
+    """The change measured from its onset on, where one is known: over a longer window it is diluted."""
+    onset = change.case.finding.onset if change.case is not None else None
+    begun = None if onset is None else scale_since(frame, onset, newest)
+    if begun is None:
+        return change
+    counts = _counts(h, begun)
+    test = shift_test(counts.live, counts.windows, ordered=isinstance(h.bins, NumericBins))
+    again = _change(name, h, counts, test, change.row.q, begun, frame, model)
+    return again if again.case is not None and again.row.score >= change.row.score else change
 
 
 def _counts(h: Histogram, scale: Scale) -> _Counts:

@@ -326,7 +326,7 @@ def _case(
 
 
 def _strongest_per_subject(cases: Iterable[Case]) -> list[Case]:
-    """One case per subject of a model: replicas that move together, and errors and latency of one dependency, are one line."""
+    """One case per subject of a model: replicas that move together, errors and latency of one dependency, are one."""
     best: dict[tuple[str, str, str], Case] = {}
     for case in cases:
         key = case.finding.key

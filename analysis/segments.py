@@ -103,6 +103,9 @@ def search(
     if not cube.dims or cube.n_baseline.sum() <= 0 or cube.n.sum() <= 0:
         return ()
     expected, rests_on = expectation(cube)
+    if cube.hits_baseline.sum() == 0:
+        # What never happened before is expected half a time in a baseline of this size, evenly over the rows.
+        expected = expected + cube.n * 0.5 / (float(cube.n_baseline.sum()) + 1)
     excess = float(cube.hits.sum() - expected.sum())
     uncertainty = float(expected.sum()) * (1 + float(cube.n.sum() / cube.n_baseline.sum()))
     if excess <= 0 or excess < GATE_Z * math.sqrt(dispersion * uncertainty):
@@ -307,7 +310,13 @@ def _concentrated(counts: Floats, expected: Floats, total: float, whole: float, 
 def _guards(scan: _Scan, cell: _Cell, active: Mask) -> bool:
     if abs(cell.count - cell.expected) < MIN_SHARE * scan.total:
         return False
-    return scan.sign <= 0 or float(scan.cube.n[_mask(scan, cell.where) & active].sum()) >= MIN_ROWS
+    if scan.sign <= 0:
+        return True
+    inside = _mask(scan, cell.where) & active
+    rows, rest = float(scan.cube.n[inside].sum()), float(scan.cube.n[active & ~inside].sum())
+    # Where all rows of every segment are hit, small differences of the baseline's rates look like a concentration.
+    left = float(scan.counts[active].sum() - scan.expected[active].sum()) - (cell.count - cell.expected)
+    return rows >= MIN_ROWS and (cell.count - cell.expected) / rows >= CONCENTRATION * left / max(rest, 1.0)
 
 
 def _shortest(scan: _Scan, cell: _Cell, active: Mask) -> _Cell:

@@ -15,6 +15,12 @@ from connectors.sqlrows import Columns
 T = TypeVar("T")
 
 INTERRUPT_EVERY_S = 0.02
+_RE2_ERRORS = (
+    "invalid perl operator", "invalid escape sequence", "invalid character class", "invalid named capture", "repetition",
+    "missing ]", "missing )", "unexpected )", "trailing \\", "pattern too large",
+)  # fmt: skip
+"""What RE2 says about a pattern; DuckDB passes it on without naming the function."""
+
 WORKERS = 4
 
 
@@ -136,6 +142,6 @@ def _readable(error: Exception) -> SourceError:
         return UnreachableError("the query was cancelled")
     if isinstance(error, duckdb.OutOfMemoryException):
         return RejectedError("not enough memory for this question", message, "choose a shorter window or a filter")
-    if "regex" in message.lower() or "regular expression" in message.lower():
+    if isinstance(error, duckdb.InvalidInputException) and any(words in message for words in _RE2_ERRORS):
         return RejectedError("not an RE2 regular expression", message, "RE2 has no look-around and no back-references")
     return QueryError("the log could not be queried", message, "see the mapping with `mltriage doctor`")

@@ -343,7 +343,7 @@ def _connect_error(error: httpx.ConnectError, place: str) -> SourceError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
-            reason = getattr(cause, "verify_message", None) or cause.reason or "handshake failed"
+            reason = getattr(cause, "verify_message", "") or getattr(cause, "reason", "") or "handshake failed"
             return UnreachableError("TLS failed", f"{place}: {reason}", "check ca, cert and the host name")
         if isinstance(cause, socket.gaierror):
             return Transient("host not found", f"{place}: {cause.strerror}", "check the host name and the resolver")

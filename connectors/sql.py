@@ -27,7 +27,7 @@ from analysis.filters import ALL, Filter, Scalar, fields_of
 from analysis.view import Window
 from connectors.base import MissingDataError, Schema, SourceError, Watermark
 from connectors.dialect import MICROS, Dialect
-from connectors.sqlcube import SegmentQuery, fold
+from connectors.sqlcube import MAX_LEAVES, SegmentQuery, fold
 from connectors.sqlfilter import Kind, text_of, where_sql
 from connectors.sqlrows import (
     LATENCY_EDGES_MS,
@@ -368,7 +368,9 @@ class SqlStore(ABC):
             )
         tests = [where_sql(outcome, mapped.kinds, self._dialect) for outcome in outcomes]
         needed = {*dims, *(name for outcome in outcomes for name in fields_of(outcome))}
-        query = SegmentQuery(tuple(dims), tuple(tests), self._weight(mapped.schema), mapped.kinds, self._dialect)
+        query = SegmentQuery(
+            tuple(dims), tuple(tests), self._weight(mapped.schema), mapped.kinds, self._dialect, MAX_LEAVES
+        )
         warnings: list[str] = []
         while True:
             reply = await self._ask(spans, where, needed, query.cells)
@@ -447,8 +449,9 @@ class SqlStore(ABC):
         width: int = 1,
     ) -> _Reply:
         """Run `build(relation)`, in slices unless `width` is 0 (answers that do not add up)."""
-        condition = where_sql(where, (await self._mapped()).kinds, self._dialect)
-        needed = {"ts", *names, *fields_of(where)}
+        mapped = await self._mapped()
+        condition = where_sql(where, mapped.kinds, self._dialect)
+        needed = {"ts", *names, *fields_of(where), *({"weight"} & mapped.schema.fields.keys())}
         merged = merge_spans(spans)
         slices = await self._slices(merged, width) if width else [merged]
         started = time.monotonic()

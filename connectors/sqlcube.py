@@ -28,9 +28,9 @@ class SegmentQuery:
     weight: str
     kinds: Mapping[str, Kind]
     dialect: Dialect
+    max_cells: int
     capped: frozenset[str] = frozenset()
     """Dims whose values beyond the top are folded by the store, because there are too many to fetch."""
-    max_cells: int = MAX_LEAVES
 
     def _value(self, dim: str) -> str:
         name = self.dialect.ident(dim)
@@ -104,10 +104,10 @@ def fold(
     kept = rows > 0
     if dims and kept.any():
         unique, inverse = np.unique(codes[kept], axis=0, return_inverse=True)
-        leaves, at = ints(unique), inverse.reshape(-1)
+        leaves, at = ints(unique), ints(inverse.reshape(-1))
     else:
-        leaves, at = codes[:1][kept[:1]], np.zeros(int(kept.sum()), dtype=np.int64)
-    summed = np.bincount(at, weights=rows[kept], minlength=len(leaves))
+        leaves, at = ints(codes[:1][kept[:1]]), ints(np.zeros(int(kept.sum())))
+    summed = floats(np.bincount(at, weights=rows[kept], minlength=len(leaves)))
     counted = np.zeros((len(leaves), len(outcomes)))
     for o, column in enumerate(hits):
         counted[:, o] = np.bincount(at, weights=floats([v or 0 for v in column])[kept], minlength=len(leaves))

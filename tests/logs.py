@@ -28,27 +28,31 @@ def rows(n: int = 4_000, seconds: int = 3_600, seed: int = 1, start: int = START
             "request_id": [f"r-{seed}-{i}" for i in range(n)],
             "model": model,
             "version": rng.choice(["41", "42"], n),
-            "region": pd.Series(rng.choice(["eu-w1", "us-e1", "ap-s1"], n)).where(rng.random(n) > 0.02, None),
+            "region": _only(rng.random(n) > 0.02, rng.choice(["eu-w1", "us-e1", "ap-s1"], n)),
             "tier": rng.choice(["free", "pro"], n),
             "device": rng.choice(["ios", "android", "web"], n),
             "latency_ms": rng.lognormal(4, 0.6, n),
-            "error_type": np.where(failed, rng.choice(["Timeout", "OOM"], n), None),
-            "error_message": np.where(failed, "upstream said no", None),
+            "error_type": _only(failed, rng.choice(["Timeout", "OOM"], n)),
+            "error_message": _only(failed, np.full(n, "upstream said no")),
             "prediction": rng.choice(["yes", "no"], n),
             "confidence": rng.beta(8, 2, n),
-            "label": np.where(rng.random(n) < 0.3, rng.choice(["yes", "no"], n), None),
+            "label": _only(rng.random(n) < 0.3, rng.choice(["yes", "no"], n)),
             "label_ts": pd.Series(pd.NaT, index=range(n), dtype="datetime64[us]"),
             "shadow": rng.random(n) < 0.1,
             "amount": np.where(fraud, rng.lognormal(3, 1, n), np.nan),
             "hour": np.where(fraud, rng.integers(0, 6, n).astype(float), np.nan),
-            "merchant_cat": np.where(fraud, rng.choice(["food", "travel", "games", "rent"], n), None),
+            "merchant_cat": _only(fraud, rng.choice(["food", "travel", "games", "rent"], n)),
             "position": np.where(fraud, np.nan, rng.normal(0, 1, n)),
-            "query_lang": np.where(fraud, None, rng.choice(["en", "de"], n)),
+            "query_lang": _only(~fraud, rng.choice(["en", "de"], n)),
         }
     )
     for name in ("amount", "hour", "position"):
         frame[name] = frame[name].astype("Float64").mask(frame[name].isna())
     return frame
+
+
+def _only(kept: Any, values: Any) -> list[str | None]:
+    return [str(value) if keep else None for keep, value in zip(kept, values, strict=True)]
 
 
 def write_parquet(path: Path, frame: pd.DataFrame, select: str = "*", row_group: int = 122_880) -> Path:

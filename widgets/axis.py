@@ -55,14 +55,15 @@ class Axis:
         return bottom, top if top > bottom else bottom + step
 
 
-def value_ticks(low: float, high: float, most: int) -> list[float]:
+def value_ticks(low: float, high: float, most: int, unit: str = "") -> list[float]:
     """At most `most` evenly spaced values from `low` to `high`, as many as fall on round steps of the whole."""
-    if not (math.isfinite(low) and math.isfinite(high)) or high <= low or most < 2:
+    if not (math.isfinite(low) and math.isfinite(high)) or high - low < 1e-290 or most < 2:
         return [low] if math.isfinite(low) else []
     best = [low, high]
+    scale = 1024.0 ** max(0, math.floor(math.log(high, 1024))) if unit == "bytes" and high > 1 else 1.0
     for divisions in range(2, most):
         step = (high - low) / divisions
-        mantissa = step / 10.0 ** math.floor(math.log10(step))
+        mantissa = step / scale / 10.0 ** math.floor(math.log10(step / scale))
         steps = (1, 2, 2.5, 4, 5) if divisions <= 4 else (1, 2, 5)
         if any(math.isclose(mantissa, good, rel_tol=1e-6) for good in steps):
             best = [low + i * step for i in range(divisions + 1)]
@@ -77,7 +78,7 @@ def value_labels(values: Sequence[float], unit: str) -> list[str]:
     scale, suffix = 1.0, ""
     match unit:
         case "ms":
-            scale, suffix = (1000.0, "s") if top >= 2_000 else (1.0, "ms")
+            scale, suffix = (1000.0, "s") if top >= 1_000 else (1.0, "ms")
         case "s" | "seconds":
             suffix = "s"
         case "ratio" | "share":

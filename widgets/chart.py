@@ -73,7 +73,7 @@ def draw(
         return _filled([((cut("cannot draw: no limits", width), "dim"),)], size)
     with_axis = height >= 6
     rows = height - (2 if with_axis else 1)
-    ticks = value_ticks(low, high, max(2, (rows + 1) // 2 + 1))
+    ticks = value_ticks(low, high, max(2, (rows + 1) // 2 + 1), unit)
     labels = value_labels(ticks, unit)
     margin = max(len(label) for label in labels)
     columns = width - margin - 1

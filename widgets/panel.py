@@ -235,9 +235,11 @@ class Panel(Widget, Generic[Part]):
         focused = self.has_focus
         rule = ("=" if focused else "-") if self.look.ascii else ("━" if focused else "─")
         role, name_role = ("accent", "title_focus") if focused else ("rule", "title")
-        state = _cut_line(merged(right), max(0, width * 3 // 5 - 6), ascii=self.look.ascii)
-        taken = cells(state) + 3 if state else 0
         left = merged([(f"{self.NAME}", name_role), *heading])
+        # The state's word and age always have room; its message has what the heading leaves, or a third of the line.
+        needed = max(cells(tuple(right[:2])), width - cells(left) - 8, width // 3)
+        state = _cut_line(merged(right), min(needed, max(0, width - 8)), ascii=self.look.ascii)
+        taken = cells(state) + 3 if state else 0
         left = _cut_line(left, max(0, width - taken - 5), ascii=self.look.ascii)
         fill = width - taken - cells(left) - 4
         tail: list[Run] = [(" ", ""), *state, (" ", ""), (rule, role)] if state else []

@@ -17,16 +17,16 @@ _ASCII_BARS = "_.-=+*%#"
 _MARKS_IN_A_ROW = 2
 
 
-def _significant(value: float, digits: int = 2) -> str:
-    """`value` with about `digits` significant digits and no exponent for 0.001 <= |value| < 1000."""
+def _significant(value: float) -> str:
+    """`value` with two significant digits below 10 and no fraction above; no exponent for |value| >= 0.001."""
     size = abs(value)
-    if size >= 99.5:
-        return f"{value:.0f}"
     if size >= 9.95:
-        return f"{value:.0f}" if digits <= 2 else f"{value:.1f}"
+        return f"{value:.0f}"
+    if size >= 0.995:
+        return f"{value:.1f}"
     if size >= 0.0995:
-        return f"{value:.1f}" if digits <= 2 and size >= 1 else f"{value:.2f}"
-    return "0" if size == 0 else f"{value:.{digits}g}"
+        return f"{value:.2f}"
+    return "0" if size == 0 else f"{value:.2g}"
 
 
 def _finite(value: float | None) -> bool:

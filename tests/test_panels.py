@@ -1,0 +1,304 @@
+"""What panels say and do, apart from how they look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from textual.geometry import Region
+
+from analysis.answer import State
+from tests.panel_app import LOOK, PANELS, PanelApp, give
+from tests.sample import NOW, sample
+from widgets.changes import ChangesPanel
+from widgets.confidence import ConfidencePanel
+from widgets.errors import ErrorsPanel
+from widgets.features import FeaturesPanel
+from widgets.header import Alert, HeaderPanel, HeaderPart
+from widgets.infra import InfraPanel
+from widgets.keys import Hint, KeysLine
+from widgets.latency import LatencyPanel
+from widgets.lines import cells
+from widgets.listing import ListPanel
+from widgets.look import Look, Scene
+from widgets.models import ModelsPanel
+from widgets.panel import Panel, same, text_of
+
+DATA_PANELS = (LatencyPanel, ConfidencePanel, ErrorsPanel, FeaturesPanel, InfraPanel)
+
+
+class Refreshes:
+    """Counts what a panel asks to have repainted."""
+
+    def __init__(self, panel: Panel[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.regions: list[Region | None] = []
+        original = panel.refresh
+
+        def refresh(*regions: Region, **options: Any) -> Any:
+            self.regions.extend(regions or [None])
+            return original(*regions, **options)
+
+        monkeypatch.setattr(panel, "refresh", refresh)
+
+
+@pytest.mark.parametrize("kind", PANELS)
+async def test_an_equal_part_refreshes_nothing(kind: type[Panel[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    app = PanelApp(kind(LOOK))
+    async with app.run_test(size=(100, 20)):
+        counted = Refreshes(app.panels[0], monkeypatch)
+        give(app.panels[0], sample())
+        assert counted.regions == []
+
+
+@pytest.mark.parametrize("kind", DATA_PANELS)
+async def test_when_only_time_passes_only_lines_with_ages_are_refreshed(
+    kind: type[Panel[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = PanelApp(kind(LOOK))
+    async with app.run_test(size=(100, 20)):
+        counted = Refreshes(app.panels[0], monkeypatch)
+        panel = app.panels[0]
+        assert panel.scene is not None
+        panel.show(panel.part, replace(panel.scene, now=panel.scene.now + 3))
+        assert counted.regions == [Region(0, 0, 100, 1)]
+
+
+async def test_one_changed_model_refreshes_its_row_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = PanelApp(ModelsPanel(LOOK))
+    async with app.run_test(size=(100, 20)):
+        counted = Refreshes(app.panels[0], monkeypatch)
+        models = app.snapshot.models
+        changed = (*models[:3], replace(models[3], error_ratio=0.03), *models[4:])
+        give(app.panels[0], replace(app.snapshot, models=changed))
+        assert counted.regions == [Region(0, 5, 100, 1)]
+
+
+@pytest.mark.parametrize("kind", DATA_PANELS)
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (State.LOADING, "loading"),
+        (State.EMPTY, "no data"),
+        (State.FAILED, "FAILED"),
+        (State.ABSENT, "not logged"),
+        (State.STALE, "STALE"),
+    ],
+)
+async def test_every_state_is_a_word_in_the_title(kind: type[Panel[Any]], state: State, words: str) -> None:
+    app = PanelApp(kind(LOOK), snapshot=sample(state=state, message="no route to host", data=False))
+    async with app.run_test(size=(80, 12)):
+        title, *body = text_of(app.panels[0])
+        assert words in title
+        assert len(title) == 80
+        if state is not State.STALE or kind is not ErrorsPanel:
+            assert "no route to host" in "\n".join(body)
+
+
+@pytest.mark.parametrize("kind", DATA_PANELS)
+async def test_a_failed_source_keeps_the_last_good_data_and_says_what_failed(kind: type[Panel[Any]]) -> None:
+    good, failed = PanelApp(kind(LOOK)), PanelApp(kind(LOOK), snapshot=sample(state=State.FAILED, message="refused"))
+    async with good.run_test(size=(100, 20)):
+        before = text_of(good.panels[0])
+    async with failed.run_test(size=(100, 20)):
+        after = text_of(failed.panels[0])
+    assert before[1:] == after[1:]
+    assert "FAILED" in after[0]
+    assert "refused" in after[0]
+
+
+@pytest.mark.parametrize("kind", PANELS)
+@pytest.mark.parametrize("size", [(1, 1), (12, 1), (20, 2), (38, 7), (60, 13), (200, 45)])
+async def test_a_panel_fits_any_size(kind: type[Panel[Any]], size: tuple[int, int]) -> None:
+    app = PanelApp(kind(LOOK))
+    async with app.run_test(size=size):
+        lines = app.panels[0]._lines
+        assert len(lines) <= size[1]
+        assert {cells(line) for line in lines} == {size[0]}
+
+
+@pytest.mark.parametrize("kind", PANELS)
+async def test_ascii_mode_draws_ascii_only(kind: type[Panel[Any]]) -> None:
+    app = PanelApp(kind(Look(ascii=True)))
+    async with app.run_test(size=(130, 40)):
+        assert "\n".join(text_of(app.panels[0])).isascii()
+
+
+async def test_nothing_wrong_is_said_in_words() -> None:
+    app = PanelApp(ChangesPanel(LOOK), snapshot=replace(sample(), findings=()))
+    async with app.run_test(size=(80, 6)):
+        assert "nothing changed: 6 models within their usual range (1d ago)" in text_of(app.panels[0])[1]
+
+
+async def test_before_the_first_answer_a_panel_says_that_it_is_loading() -> None:
+    panel = ChangesPanel(LOOK)
+    app = PanelApp()
+    async with app.run_test(size=(80, 6)) as pilot:
+        await app.mount(panel)
+        await pilot.pause()
+        assert "loading" in text_of(panel)[0]
+
+
+async def test_the_cursor_stays_on_its_row_while_rows_come_and_go() -> None:
+    app = PanelApp(ChangesPanel(LOOK))
+    async with app.run_test(size=(80, 12)) as pilot:
+        panel = app.panels[0]
+        assert isinstance(panel, ListPanel)
+        panel.focus()
+        await pilot.press("down", "down", "down")
+        chosen = panel.item
+        assert chosen == app.snapshot.findings[3]
+        give(panel, replace(app.snapshot, findings=app.snapshot.findings[2:]))
+        assert panel.item == chosen
+        give(panel, replace(app.snapshot, findings=app.snapshot.findings[::-1]))
+        assert panel.item == chosen
+        give(panel, replace(app.snapshot, findings=app.snapshot.findings[:2]))
+        assert panel.item == app.snapshot.findings[1]
+
+
+async def test_keys_move_the_cursor_and_enter_opens() -> None:
+    app = PanelApp(ModelsPanel(LOOK))
+    async with app.run_test(size=(80, 5)) as pilot:
+        app.panels[0].focus()
+        await pilot.press("up", "end", "home", "pagedown", "enter")
+        said = [(type(message).__name__, getattr(message, "item").model) for message in app.heard]  # noqa: B009
+        assert said == [
+            ("Highlighted", "recs-v2"),
+            ("Highlighted", "fraud"),
+            ("Highlighted", "search-embed"),
+            ("Selected", "search-embed"),
+        ]
+
+
+async def test_the_row_under_the_cursor_is_always_visible() -> None:
+    app = PanelApp(ModelsPanel(LOOK))
+    async with app.run_test(size=(80, 4)) as pilot:
+        app.panels[0].focus()
+        for model in app.snapshot.models:
+            marked = [line for line in text_of(app.panels[0]) if line.startswith(">")]
+            assert [line.split()[1] for line in marked] == [model.model]
+            await pilot.press("down")
+
+
+async def test_a_click_moves_the_cursor_and_a_second_one_opens() -> None:
+    app = PanelApp(ModelsPanel(LOOK))
+    async with app.run_test(size=(80, 12)) as pilot:
+        await pilot.click(ModelsPanel, offset=(5, 4))
+        await pilot.click(ModelsPanel, offset=(5, 4))
+        await pilot.click(ModelsPanel, offset=(5, 0))
+        assert [type(message).__name__ for message in app.heard] == ["Highlighted", "Selected"]
+        assert {getattr(message, "item").model for message in app.heard} == {"search-embed"}  # noqa: B009
+
+
+async def test_an_update_that_moves_the_cursor_says_nothing() -> None:
+    app = PanelApp(ModelsPanel(LOOK))
+    async with app.run_test(size=(80, 12)) as pilot:
+        give(app.panels[0], replace(app.snapshot, models=app.snapshot.models[1:]))
+        await pilot.pause()
+        assert app.heard == []
+
+
+async def test_enter_closes_the_histogram_of_a_large_features_panel_and_opens_the_row_of_a_small_one() -> None:
+    app = PanelApp(FeaturesPanel(LOOK))
+    async with app.run_test(size=(100, 30)) as pilot:
+        app.panels[0].focus()
+        assert any("crypto  " in line for line in text_of(app.panels[0]))
+        await pilot.press("enter")
+        assert not any("crypto  " in line for line in text_of(app.panels[0]))
+        assert app.heard == []
+        await pilot.resize_terminal(60, 8)
+        await pilot.press("enter")
+        assert [type(message).__name__ for message in app.heard] == ["Selected"]
+
+
+async def test_what_comes_from_outside_is_never_sent_as_it_is() -> None:
+    bomb = "\x1b]52;c;ZXZpbA==\x07\x9b2J\u202e[bold]x"
+    plain = sample()
+    hostile = replace(
+        plain,
+        findings=tuple(replace(finding, title=bomb, model=bomb) for finding in plain.findings),
+        models=tuple(replace(model, model=bomb, versions=(bomb,)) for model in plain.models),
+        latency=replace(plain.latency, model=bomb),
+        confidence=replace(plain.confidence, model=bomb, direction=bomb),
+        errors=replace(
+            plain.errors, rows=tuple(replace(row, error_type=bomb, sample=bomb) for row in plain.errors.rows)
+        ),
+        features=replace(
+            plain.features, rows=tuple(replace(row, feature=bomb, direction=bomb) for row in plain.features.rows)
+        ),
+        infra=replace(plain.infra, rows=tuple(replace(row, name=bomb, note=bomb) for row in plain.infra.rows)),
+        sources=tuple(replace(source, name=bomb, state=State.FAILED, error=bomb) for source in plain.sources),
+        notes=(bomb,),
+    )
+    app = PanelApp(HeaderPanel(LOOK), *(kind(LOOK) for kind in PANELS), snapshot=hostile)
+    async with app.run_test(size=(140, 120)):
+        for panel in app.panels:
+            shown = "".join(text_of(panel))
+            assert not any(char in shown for char in "\x1b\x07\x9b\u202e")
+            assert type(panel) is HeaderPanel or "␛]52" in shown
+
+
+def header_lines(part: HeaderPart, width: int) -> list[str]:
+    scene = Scene.of(sample())
+    return ["".join(text for text, _ in line) for line in HeaderPanel(LOOK).body(part, scene, width, 2)]
+
+
+def test_the_header_names_window_baseline_utc_and_local_time_age_and_sources() -> None:
+    part = HeaderPart.of(sample(), environment="prod-eu", incidents=1)
+    first, second = header_lines(part, 120)
+    for words in ("prod-eu", "LIVE", "30m vs 1d ago", "03:12:40Z (05:12 CEST)", "data 4s", "INC 1", "logs ok"):
+        assert words in first
+    assert "the baseline has 5 of 7 days" in second
+
+
+def test_a_paused_header_says_so_and_shows_the_pinned_moment() -> None:
+    part = HeaderPart.of(sample())
+    pinned = replace(part, view=replace(part.view, end=NOW - 3_600))
+    scene = replace(Scene.of(sample()), now=NOW - 3_600)
+    line = "".join(text for text, _ in HeaderPanel(LOOK).body(pinned, scene, 120, 1)[0])
+    assert "PAUSED" in line
+    assert "02:12:44Z" in line
+
+
+def test_a_failed_source_and_an_alert_come_before_notes() -> None:
+    part = HeaderPart.of(sample())
+    failed = replace(
+        part.sources[0], state=State.FAILED, error="timeout", hint="check the tunnel", failing_since=NOW - 61
+    )
+    from analysis.answer import Severity
+
+    part = replace(part, sources=(failed, part.sources[1]), alerts=(Alert(Severity.CRITICAL, "burn 22x"),))
+    first, second = header_lines(part, 160)
+    assert "prometheus FAILED" in first
+    assert second.index("!! burn 22x") < second.index("prometheus FAILED for 61s: timeout: check the tunnel")
+    assert second.index("check the tunnel") < second.index("5 of 7 days")
+
+
+async def test_the_header_takes_a_second_line_only_when_there_is_something_to_say() -> None:
+    app = PanelApp(HeaderPanel(LOOK), snapshot=replace(sample(), notes=()))
+    async with app.run_test(size=(100, 10)) as pilot:
+        assert app.panels[0].size.height == 1
+        give(app.panels[0], sample())
+        await pilot.pause()
+        assert app.panels[0].size.height == 2
+
+
+def test_hints_are_shown_whole_or_not_at_all() -> None:
+    line = KeysLine().line((Hint("Enter", "drill"), Hint("/", "filter"), Hint("F", "flag")), 24)
+    assert "".join(text for text, _ in line).split() == ["Enter", "drill", "/", "filter"]
+
+
+@pytest.mark.parametrize(
+    ("change", "equal"),
+    [
+        (lambda s: s, True),
+        (lambda s: replace(s, latency=replace(s.latency, n=1)), False),
+        (lambda s: replace(s, latency=replace(s.latency, t=s.latency.t + 60)), False),
+        (lambda s: replace(s, errors=replace(s.errors, rows=s.errors.rows[1:])), False),
+        (lambda s: replace(s, confidence=replace(s.confidence, now=np.flip(s.confidence.now))), False),
+    ],
+)
+def test_snapshots_are_compared_by_their_values(change: Callable[[Any], Any], equal: bool) -> None:
+    assert same(sample(), change(sample())) is equal
