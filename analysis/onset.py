@@ -28,6 +28,8 @@ INTERVAL = 6.0
 _SMOOTH = 9
 _OFF = 1.0
 """A level within one noise standard deviation is still the baseline."""
+_QUIET = 2.0
+"""A value within two noise standard deviations says nothing by itself."""
 _RAMPS = (6, 10, 16, 24, 36, 60)
 
 
@@ -202,8 +204,15 @@ def _last_run(z: Floats, changes: list[int], kappa: float) -> Onset | None:
         return Onset(0, 0, 0)
     before, change, end = bounds[first - 1], bounds[first], bounds[last + 1]
     step = _interval(z, before, change, bounds[first + 1], kappa)
-    ramp = _ramp(z, before, end, kappa)
-    return ramp or step
+    return _ramp(z, before, end, kappa) or _trimmed(z, step)
+
+
+def _trimmed(z: Floats, step: Onset) -> Onset:
+    """Without its quiet first values: a segment holds at least three, so a partly filled bucket drags two along."""
+    index = step.index
+    while index < step.index + MIN_SEGMENT - 1 and abs(z[index]) < _QUIET:
+        index += 1
+    return Onset(index, min(step.low, index), max(step.high, index))
 
 
 def _step_sse(z: Floats) -> Floats:

@@ -1,6 +1,6 @@
 """What a terminal program costs on the wire: bytes, first paint, key to paint on a slow link, idle CPU, leaving.
 
-    python -m bench.wire [--size 80x24] [--key t] [--seconds 10] [--ready TEXT] [COMMAND ...]
+    python -m bench.wire [--size 80x24] [--key KEY --paints REGEX] [--seconds 10] [--ready TEXT] [COMMAND ...]
 
 Runs COMMAND (default: `python -m tui demo`) in a pseudo-terminal. "Ready" is when TEXT is on the screen, else when
 nothing has come for a second or five seconds have passed. The slow link carries 64 kbit/s with 150 ms from end to end
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import statistics
 import sys
 import time
@@ -50,18 +51,24 @@ def first_paint_s(command: list[str], size: tuple[int, int], starts: int = 5) ->
     return statistics.median(times)
 
 
-def key_to_paint_s(program: Program, key: str) -> tuple[float, float]:
-    """Median and largest seconds from a key to the next change of the picture after it."""
+def key_to_paint_s(program: Program, key: str, paints: str) -> tuple[float, float]:
+    """Median and largest seconds from a key until what matches `paints` on the screen is something else."""
+
+    def matches() -> list[str]:
+        return [match[0] for match in re.finditer(paints, "\n".join(program.emulator.rows()))]
+
     times = []
     for number in range(KEYS):
         time.sleep(0.7 + 0.13 * (number % 5))
-        before = program.emulator.rows()
+        before = matches()
         program.type(key)
-        times.append(program.wait_for(lambda before=before: program.emulator.rows() != before, 60.0))  # type: ignore[misc]
+        times.append(program.wait_for(lambda before=before: matches() != before, 60.0))  # type: ignore[misc]
     return statistics.median(times), max(times)
 
 
-def measure(command: list[str], size: tuple[int, int], key: str, seconds: float, text: str | None) -> dict[str, float]:
+def measure(
+    command: list[str], size: tuple[int, int], key: str, paints: str, seconds: float, text: str | None
+) -> dict[str, float]:
     """Run everything once; seconds, bytes and per cent by name."""
     result: dict[str, float] = {}
     with Program(command, size, env=ENV) as program:
@@ -73,7 +80,7 @@ def measure(command: list[str], size: tuple[int, int], key: str, seconds: float,
         time.sleep(seconds)
         result["bytes per s"] = (len(program.raw) - bytes_before) / seconds
         result["CPU %"] = (program.cpu_s() - cpu_before) / seconds * 100
-        result["key to paint s"], result["key to paint, worst s"] = key_to_paint_s(program, key)
+        result["key to paint s"], result["key to paint, worst s"] = key_to_paint_s(program, key, paints)
         program.type("q")
         result["leave s"] = program.wait_for_end()
     result["first paint s"] = first_paint_s(command, size)
@@ -82,7 +89,9 @@ def measure(command: list[str], size: tuple[int, int], key: str, seconds: float,
     with Program(command, size, env=ENV, bytes_per_s=SLOW_BYTES_PER_S, delay_s=SLOW_DELAY_S) as program:
         result["slow link: ready s"] = ready(program, text)
         result["slow link: its own round trip s"] = 2 * SLOW_DELAY_S
-        result["slow link: key to paint s"], result["slow link: key to paint, worst s"] = key_to_paint_s(program, key)
+        result["slow link: key to paint s"], result["slow link: key to paint, worst s"] = key_to_paint_s(
+            program, key, paints
+        )
     with Program(command, size, env=ENV) as program:
         ready(program, text)
         program.pause()
@@ -99,13 +108,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--size", default="80x24")
     parser.add_argument("--key", default="?", help="a key that changes the picture each time it is pressed")
+    parser.add_argument("--paints", default="(?s).+", help="regular expression for what the key changes on the screen")
     parser.add_argument("--seconds", type=float, default=10.0, help="how long to watch the program idle")
     parser.add_argument("--ready", help="text on the screen that says the program is ready")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     width, _, height = options.size.partition("x")
     command = options.command or [sys.executable, "-m", "tui", "demo"]
-    for name, value in measure(command, (int(width), int(height)), options.key, options.seconds, options.ready).items():
+    size = int(width), int(height)
+    result = measure(command, size, options.key, options.paints, options.seconds, options.ready)
+    for name, value in result.items():
         print(f"{name:34} {value:12,.3f}" if value < 100 else f"{name:34} {value:12,.0f}")
     print(f"{'load (1 min)':34} {os.getloadavg()[0]:12,.1f}")
 

@@ -31,10 +31,6 @@ class Arm:
             return self.name
         return f"read_parquet({file_list(files)}, hive_partitioning=false)"
 
-    def types(self) -> dict[str, str]:
-        """Column -> DuckDB type."""
-        return {name: render_type(kind) for name, kind in self.columns.items()}
-
 
 def parquet_arms(footers: abc.Mapping[LogFile, Footer]) -> list[Arm]:
     """Files grouped by their columns and types."""
@@ -96,9 +92,10 @@ def override_types(override: Mapping, sample: str, con: Any) -> dict[str, str]:
     import duckdb
 
     found: dict[str, str] = {}
-    conditions = {"where": override.where} if override.where else {}
-    named = {**override.fields, **override.dims, **override.features, **conditions}
-    for name, expression in named.items():
+    named = [*override.fields.items(), *override.dims.items(), *override.features.items()]
+    if override.where:
+        named.append(("where", override.where))
+    for name, expression in named:
         try:
             rows = con.execute(f"DESCRIBE SELECT {expression} AS x FROM ({sample}) AS sample").fetchall()
         except duckdb.Error as error:

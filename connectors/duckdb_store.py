@@ -13,11 +13,11 @@ from typing import Any
 
 from analysis.view import Window
 from connectors.base import MissingDataError, Schema, Watermark
-from connectors.coltypes import Tree, leaves, merge_types
+from connectors.coltypes import Tree, leaves, merge_types, render_type
 from connectors.dialect import MICROS, DuckDbDialect
 from connectors.duckdb_arms import Arm, align, empty_sql, override_types, parquet_arms, segment_arms
 from connectors.duckdb_transport import DuckDbTransport
-from connectors.logfiles import Footers, LogFile, RowGroup, list_files, roots, rows_inside
+from connectors.logfiles import Footers, LogFile, RowGroup, file_list, list_files, roots, rows_inside
 from connectors.mapping import Layout, Mapping, infer, model_expression, read_stats, stats_sql
 from connectors.sql import Mapped, QueryError, Source, SqlStore
 from connectors.tail import Tail
@@ -27,6 +27,9 @@ SAMPLE_FILES = 4
 SAMPLE_ROWS_PER_ARM = 12_500
 CELLS_PER_QUERY = 40_000_000
 """Values that one statement may keep in memory: 2.5 M rows of 8 binned features, about 350 MB."""
+
+_OUR_OWN_FAULT = ("Binder Error", "Parser Error", "Catalog Error", "Conversion Error")
+"""Errors that no other set of files would cure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ class DuckDbStore(SqlStore):
         answer = con.execute(f"WITH sample AS MATERIALIZED ({sample}) {stats_sql(found, 'sample', model)}")
         names = [column[0] for column in answer.description]
         stats = dict(zip(names, answer.fetchone(), strict=True))
-        shown = {name: kind for arm in reversed(arms) for name, kind in arm.types().items()}
+        shown = {name: render_type(kind) for name, kind in columns.items()}
         return infer(found, shown, read_stats(found, stats), int(stats["models"] or 0), self._override, types)
 
     def _time(self, layout: Layout, arm: Arm, con: Any) -> TimeColumn:
@@ -247,12 +250,10 @@ class DuckDbStore(SqlStore):
         before = self._state
         if before is None:
             return False
-        blamed = [
-            file
-            for arm in before.arms
-            for file in arm.files
-            if file.path in error.message and file.path in source.parts
-        ]
+        read = [file for arm in before.arms for file in arm.files if file.path in source.parts]
+        blamed = [file for file in read if file.path in error.message]
+        if not blamed and not error.message.startswith(_OUR_OWN_FAULT):
+            blamed = [file for file in read if not _decodes(file, con)]
         with self._lock:
             for file in blamed:
                 self._footers.fail(file, error.message)
@@ -260,6 +261,19 @@ class DuckDbStore(SqlStore):
         now = {file for arm in after.arms for file in arm.files} | {arm.name for arm in after.arms if not arm.files}
         then = {file for arm in before.arms for file in arm.files} | {arm.name for arm in before.arms if not arm.files}
         return bool(then - now)
+
+
+def _decodes(file: LogFile, con: Any) -> bool:
+    """Whether every page of a Parquet file can be read. DuckDB does not always name the file that it fails on."""
+    import duckdb
+
+    try:
+        con.execute(f"SELECT max(hash(COLUMNS(*))) FROM read_parquet({file_list([file])}, hive_partitioning=false)")
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error:
+        return False
+    return True
 
 
 def _rows(con: Any) -> Any:

@@ -16,8 +16,8 @@ T = TypeVar("T")
 
 INTERRUPT_EVERY_S = 0.02
 _RE2_ERRORS = (
-    "invalid perl operator", "invalid escape sequence", "invalid character class", "invalid named capture", "repetition",
-    "missing ]", "missing )", "unexpected )", "trailing \\", "pattern too large",
+    "invalid perl operator", "invalid escape sequence", "invalid character class", "invalid named capture",
+    "repetition", "missing ]", "missing )", "unexpected )", "trailing \\", "pattern too large",
 )  # fmt: skip
 """What RE2 says about a pattern; DuckDB passes it on without naming the function."""
 

@@ -69,7 +69,7 @@ class ColumnStats:
     models: int
     """Models with at least one value."""
     largest: float | None
-    """Largest magnitude, as a number or as the number that a string holds."""
+    """Largest magnitude, as a number or as the number that most of the strings hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +393,10 @@ def stats_sql(columns: Leaves, relation: str, model: str) -> str:
         group = family(kind)
         if group == "other":
             continue
-        largest = f"max(abs(TRY_CAST({expression} AS DOUBLE)))" if group in ("number", "text") else "NULL"
+        number = f"TRY_CAST({expression} AS DOUBLE)"
+        largest = f"max(abs({number}))" if group == "number" else "NULL"
+        if group == "text":
+            largest = f"CASE WHEN 2 * count({number}) > count({expression}) THEN max(abs({number})) END"
         distinct = "0" if group == "time" else f"approx_count_distinct({expression})"
         parts.append(
             f"count({expression}) AS f{i}, {distinct} AS d{i}, "

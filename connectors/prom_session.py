@@ -109,21 +109,16 @@ class PromClient:
         if any("histograms" in series for series in result):
             hint = "use histogram_quantile, histogram_sum or histogram_count around it"
             raise RejectedError("native histograms cannot be exported", query[:300], hint)
-        if not result:
-            index = pd.DatetimeIndex([], tz="UTC", name="timestamp")
-            return pd.DataFrame({"value": pd.Series(dtype=float, index=index)})
-        from prometheus_api_client import MetricRangeDataFrame
-
-        for series in result:
-            # The library would overwrite labels of these names without a word.
-            series["metric"] = {
-                f"label_{name}" if name in ("value", "timestamp") else name: value
-                for name, value in series["metric"].items()
-            }
-        frame = pd.DataFrame(MetricRangeDataFrame(result))
-        frame.index = pd.DatetimeIndex(pd.to_datetime(frame.index, utc=True), name="timestamp")
-        frame["value"] = frame["value"].astype(float)
-        return frame
+        # Not the library's MetricRangeDataFrame: it fails on an empty answer, overwrites labels named value or
+        # timestamp, drops the zone, and calls what pandas 4 removes.
+        rows = [
+            {**{f"label_{k}" if k in ("value", "timestamp") else k: v for k, v in series["metric"].items()}, "value": v}
+            for series in result
+            for v in (float(value) for _, value in series["values"])
+        ]
+        times = [float(at) for series in result for at, _ in series["values"]]
+        index = pd.DatetimeIndex(pd.to_datetime(times, unit="s", utc=True), name="timestamp")
+        return pd.DataFrame(rows, index=index, columns=None if rows else ["value"])
 
     def check(self) -> Mapping[str, str]:
         """What answers at the address: `version`, and `targets` as "up/all" where they are offered.

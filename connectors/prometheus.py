@@ -233,8 +233,9 @@ class PrometheusStore:
         models: set[str] = set()
         for query in plan.queries:
             if query.signal == "requests" and query.metrics:
-                expr = f"group by ({','.join(query.group)}) ({select(query.metrics[0], self._extra)})"
-                reply = await self._api.query("query", {"query": expr})
+                metric = select(query.metrics[0], (*query.where, *self._extra))
+                expr = f"group by ({','.join(query.group)}) ({metric})"
+                reply = await self._api.query("query", {"query": expr, "time": str(int(self._clock()))})
                 models |= {query.fold(result.metric).get("model", query.preset) for result in reply.data}
         return tuple(sorted(model[:MAX_LABEL_CHARS] for model in models))
 

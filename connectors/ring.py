@@ -174,10 +174,9 @@ class Ring:
         ]
         return (min(times), max(times)) if times else None
 
-    def labels_of(self, metrics: Iterable[str]) -> list[Mapping[str, str]]:
-        """The labels of every series of some metrics."""
-        wanted = set(metrics)
-        return [kept.labels for (name, _), group in self.series.items() if name in wanted for kept in group.values()]
+    def labels_of(self, query: Query) -> list[Mapping[str, str]]:
+        """The labels of every series that a query of counters reads first."""
+        return [labels for _, metric in query.terms[:1] for labels, _ in self._select(metric, "counter", query.where)]
 
     def answer(self, query: Query, t: Ints, step: int) -> list[Row]:
         """The rows of one query on the buckets that start at `t` [T] and are `step` seconds wide."""

@@ -181,7 +181,7 @@ class ScrapeStore:
             models: set[str] = set()
             for query in plan.queries:
                 if query.signal == "requests":
-                    known = self._ring.labels_of(query.metrics)
+                    known = self._ring.labels_of(query)
                     models |= {query.fold(labels).get("model", query.preset) for labels in known}
             notes = plan.notes if plan.signals else ("no known model server among the metrics", *plan.notes)
             return Catalog(tuple(p.id for p in plan.presets), plan.signals, tuple(sorted(models)), notes)

@@ -112,7 +112,9 @@ def make_plan(
     for preset in presets:
         for signal, found in offers[preset.id].items():
             family = signal.removesuffix("_limit")
-            taken = claimed.setdefault(family, preset.layer) if signal not in TRAFFIC else layer
+            # Hosts are things of their own; a container and its process are the same thing seen twice.
+            offered = preset.layer if preset.layer == "host" else claimed.setdefault(family, preset.layer)
+            taken = layer if signal in TRAFFIC else offered
             if signal in replaced or taken != preset.layer:
                 continue
             if not promql and any(query.kind == "expr" or query.native for query in found):

@@ -181,6 +181,7 @@ _ALL: Sequence[Scenario] = (
             Expected("confidence", "fraud", "", _CANARY),
             Expected("version", "fraud", "42", _CANARY),
         ),
+        minutes_after_onset=8.0,
     ),
     Scenario(
         "dependency-outage",

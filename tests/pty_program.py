@@ -209,10 +209,12 @@ class Program:
             if self.painted_at is None and b"\x1b[?1049h" in self.raw and any(self.emulator.rows()):
                 self.painted_at = time.monotonic()
             self._changed.notify_all()
-        self._asked = (self._asked + text)[-64:] if self._answer else ""
-        while "\x1b[?2026$p" in self._asked:
-            self._asked = self._asked.split("\x1b[?2026$p", 1)[1]
-            self.type("\x1b[?2026;2$y")
+        if self._answer:
+            question = "\x1b[?2026$p"
+            *asked, rest = (self._asked + text).split(question)
+            self._asked = rest[-len(question) :]
+            for _ in asked:
+                self.type("\x1b[?2026;2$y")
 
     def pause(self) -> None:
         """Freeze the link: nothing the program writes is read any more."""

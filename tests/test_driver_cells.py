@@ -91,7 +91,7 @@ def frame(
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_the_diffed_stream_shows_what_the_whole_stream_shows(seed: int) -> None:
     rng = random.Random(seed)
     width, height = rng.choice([(80, 24), (40, 8), (13, 5), (120, 30)])
@@ -163,6 +163,14 @@ def test_a_blank_tail_is_erased_rather_than_written() -> None:
     before = twins.bytes_diffed
     twins.write("\x1b[3;1Hab" + " " * 78 + "\x1b[1;1H")
     assert twins.bytes_diffed - before == len("\x1b[3Hab\x1b[K")
+    twins.check()
+
+
+def test_a_wide_character_in_the_place_of_another_moves_nothing() -> None:
+    twins = Twins(40, 3)
+    line = "\x1b[2;1Ha{}b" + "." * 25 + "{}" + "." * 10
+    twins.write(line.format("漢", 1))
+    twins.write(line.format("日", 2))
     twins.check()
 
 

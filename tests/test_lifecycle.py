@@ -29,6 +29,13 @@ def assert_restored(program: Program) -> None:
     assert termios.tcgetattr(program.master)[:4] == program.modes_before[:4]
 
 
+def shows_all(program: Program) -> bool:
+    """Six charts, drawn for the size they have, and a foot under them."""
+    rows = program.emulator.rows()
+    drawn = sum(row.count("0ms") for row in rows) >= 6 and sum(row.count("CRIT") for row in rows) == 6
+    return drawn and "pressed 0" in rows[-2] and "palette" in rows[-1] and all(row.strip() for row in rows)
+
+
 @pytest.fixture
 def trace(tmp_path: Path) -> Path:
     path = tmp_path / "trace"
@@ -73,8 +80,9 @@ def test_an_app_that_does_not_stop_is_ended_after_its_last_save(trace: Path) -> 
     assert trace.read_text().split() == ["unmounted", "saved"]
 
 
-def test_q_leaves_on_a_stalled_link_and_restores_the_terminal(trace: Path) -> None:
-    with Program(sample("--hz", "30", "--trace", str(trace)), (200, 50), env=ENV) as program:
+@pytest.mark.parametrize("answer", [True, False])
+def test_q_leaves_on_a_stalled_link_and_restores_the_terminal(answer: bool, trace: Path) -> None:
+    with Program(sample("--hz", "30", "--trace", str(trace)), (200, 50), env=ENV, answer=answer) as program:
         program.wait_for_text("CRIT")
         program.pause()
         before = program.cpu_s()
@@ -91,9 +99,7 @@ def test_q_leaves_on_a_stalled_link_and_restores_the_terminal(trace: Path) -> No
 
 def test_a_stopped_program_gives_the_terminal_back_and_paints_it_whole_when_continued() -> None:
     with Program(sample("--still"), env=ENV) as program:
-        program.wait_for_text("CRIT")
-        program.wait_for_text("pressed 0")
-        program.wait_for(lambda: program.emulator.rows()[-1].strip())
+        program.wait_for(lambda: shows_all(program))
         before = program.emulator.rows()
         program.signal(signal.SIGTSTP)
         program.wait_for(lambda: program.state() == "T" and program.emulator.modes_on == LEFT_ALONE)
@@ -114,11 +120,8 @@ def test_a_storm_of_resizes_ends_in_a_whole_picture() -> None:
         for step in range(40):
             program.resize(40 + step * 7 % 90, 12 + step * 5 % 30)
         program.resize(100, 30)
-        program.wait_for(lambda: program.emulator.rows()[-1].strip() and "pressed 0" in program.emulator.rows()[-2])
-        program.wait_for(lambda: all(row.strip() for row in program.emulator.rows()))
-        program.wait_for(lambda: sum(row.count("CRIT") for row in program.emulator.rows()) == 6)
+        program.wait_for(lambda: shows_all(program))
         with Program(sample("--still", "--plain"), (100, 30), env=ENV) as plain:
-            plain.wait_for(lambda: sum(row.count("CRIT") for row in plain.emulator.rows()) == 6)
             plain.wait_for(lambda: plain.emulator.picture() == program.emulator.picture())
 
 

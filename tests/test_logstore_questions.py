@@ -290,14 +290,11 @@ async def test_every_value_is_counted_exactly_once_whatever_it_is(
     tmp_path_factory: pytest.TempPathFactory, values: list[float | None]
 ) -> None:
     folder = tmp_path_factory.mktemp("nasty")
-    frame = pd.DataFrame({"ts": pd.to_datetime([START] * len(values), unit="s").astype("datetime64[us]")})
-    column = pd.array([0.0 if v is None else v for v in values], dtype="float64")
-    frame["latency_ms"], frame["missing"] = column, [v is None for v in values]
-    write_parquet(
-        folder / "a.parquet",
-        frame,
-        "ts, CASE WHEN NOT missing THEN latency_ms END AS latency_ms, CASE WHEN NOT missing THEN latency_ms END AS f_x",
-    )
+    with duckdb.connect() as con:
+        # A registered frame would turn NaN into null.
+        select = "SELECT to_timestamp($start) AS ts, unnest($values::DOUBLE[]) AS latency_ms, latency_ms AS f_x"
+        con.execute(f"CREATE TABLE t AS {select}", {"start": START, "values": values})
+        con.execute(f"COPY t TO '{folder / 'a.parquet'}' (FORMAT parquet)")
     store = DuckDbStore([str(folder)])
     latency = (await store.series((HOUR,), STEP)).value.latency
     edges = (-math.inf, -1.0, 0.0, 0.1, 1.6, 1e300, math.inf)

@@ -42,7 +42,9 @@ def test_segments(snap_compare: Compare) -> None:
     assert snap_compare(PanelApp(SegmentsPanel(LOOK)), terminal_size=(100, 8))
 
 
-@pytest.mark.parametrize("state", [State.STALE, State.EMPTY, State.FAILED, State.LOADING, State.ABSENT], ids=str.upper)
+@pytest.mark.parametrize(
+    "state", [State.STALE, State.EMPTY, State.FAILED, State.LOADING, State.ABSENT], ids=lambda state: state.name.lower()
+)
 def test_states(snap_compare: Compare, state: State) -> None:
     app = PanelApp(
         *(kind(LOOK) for kind in (LatencyPanel, ErrorsPanel, InfraPanel)),

@@ -105,10 +105,11 @@ def test_two_model_servers_stand_side_by_side() -> None:
     assert [query.preset for query in plan.queries if query.signal == "requests"] == ["vllm", "triton"]
 
 
-def test_an_infra_signal_comes_from_the_nearest_layer() -> None:
+def test_a_container_hides_its_process_but_not_its_host() -> None:
     names = {"node_memory_MemTotal_bytes", "node_memory_MemAvailable_bytes", "node_cpu_seconds_total"}
-    assert make_plan(names).signals["memory"] == "node_exporter"
-    assert make_plan(names | {"container_memory_working_set_bytes"}).signals["memory"] == "kubernetes"
+    both = names | {"process_resident_memory_bytes", "container_memory_working_set_bytes"}
+    plan = make_plan(both)
+    assert [query.preset for query in plan.queries if query.signal == "memory"] == ["kubernetes", "node_exporter"]
 
 
 def test_errors_that_have_not_happened_yet_are_asked_for() -> None:

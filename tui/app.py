@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -65,9 +65,13 @@ class Triage(App[None]):
     COMMAND_PALETTE_BINDING = "colon"
     BINDINGS: ClassVar[list[BindingType]] = [key.binding() for key in KEYS if key.id != "palette"]
 
-    def __init__(self, options: Options, session: Session | None = None) -> None:
+    def __init__(
+        self, options: Options, session: Session | None = None, prepare: Callable[[], Options] | None = None
+    ) -> None:
+        """`prepare`, run in a thread after the first paint, makes the sources that `options` does not name yet."""
         super().__init__(driver_class=CellDiffDriver)
         self.options = options
+        self._prepare = prepare
         self.look = Look(ascii=options.ascii, utc=options.zone == "utc")
         self.session = session
         self.snapshot: Snapshot | None = None
@@ -102,9 +106,7 @@ class Triage(App[None]):
     async def _answer_loop(self) -> None:
         """Answer whenever there is news; search segments after the first picture."""
         if self.session is None:
-            from tui.sources import open_session
-
-            self.session = await asyncio.to_thread(open_session, self.options)
+            self.session = await asyncio.to_thread(self._open)
         session = self.session
         self._poller = Poller(session, self.options.refresh_s, self._due.set)
         self._poller.start()
@@ -114,6 +116,13 @@ class Triage(App[None]):
             cases = await self._answer(session)
             if cases and not self._due.is_set() and await session.explain(cases):
                 await self._answer(session)
+
+    def _open(self) -> Session:
+        from tui.sources import open_session
+
+        if self._prepare is not None:
+            self.options = self._prepare()
+        return open_session(self.options)
 
     async def _answer(self, session: Session) -> tuple[Case, ...]:
         generation = session.generation
@@ -316,15 +325,15 @@ class Triage(App[None]):
             await self.session.close()
 
 
-def run(options: Options) -> int:
-    """Run the screen; without a usable terminal print the report instead, and say why."""
+def run(options: Options, prepare: Callable[[], Options] | None = None) -> int:
+    """Run the screen; without a usable terminal print the report instead, and say why. `prepare`: see `Triage`."""
     problem = lifecycle.terminal_problem()
     if problem is not None:
         from tui.report import run as report
 
         sys.stderr.write(f"mltriage: {problem}; printing the report instead of the screen\n")
-        return report(options, "text")
-    app = Triage(options)
+        return report(options if prepare is None else prepare(), "text")
+    app = Triage(options, prepare=prepare)
     app.run(mouse=options.mouse)
     from tui.output import farewell
 

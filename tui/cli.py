@@ -178,7 +178,7 @@ def config_init(file: Path | None) -> int:
 
 
 @mltriage.command()
-@click.option("--scenario", default="slow-tail", show_default=True, metavar="NAME", help="The fault to inject.")
+@click.option("--scenario", default="bad-canary", show_default=True, metavar="NAME", help="The fault to inject.")
 @click.option("--list", "list_", is_flag=True, help="List the scenarios and end.")
 @click.option(
     "--at",
@@ -256,12 +256,15 @@ def _bad_flag(error: FlagError, ctx: click.Context) -> click.BadParameter:
 
 
 def _resolve(ctx: click.Context, *, need_source: bool = False) -> Options:
-    from tui.config import ConfigError, load
+    from tui.config import ConfigError, check_binding_ids, load
+    from tui.keys import BY_ID
     from tui.options import FlagError, resolve
 
     file, flags = _given(ctx)
     try:
-        options = resolve(flags, load(file), time.time())
+        loaded = load(file)
+        check_binding_ids(loaded, BY_ID)
+        options = resolve(flags, loaded, time.time())
     except ConfigError as error:
         raise click.ClickException(str(error)) from None
     except FlagError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tui.config import Loaded
 from tui.config_schema import Config, LogSource, ScrapeSource
-from tui.options import Flags, resolve
+from tui.options import Flags, Options, resolve
 
 if TYPE_CHECKING:
     from demo.scenarios import Scenario, Truth
@@ -83,28 +83,35 @@ def run(spec: FleetSpec, flags: Flags) -> int:
     options = resolve(flags, Loaded(Config()), time.time())
     from demo.run import LiveFleet
 
-    _say(f"Starting the demo fleet, scenario {scenario.name}: {scenario.summary}.")
-    with LiveFleet.start(
-        spec.scenario,
-        seed=spec.seed,
-        minutes_after_onset=spec.minutes_after_onset,
-        hours=spec.hours,
-        rate=spec.rate,
-    ) as fleet:
-        from tui.app import run as run_screen
+    fleets: list[LiveFleet] = []
 
-        status = run_screen(
-            replace(
-                options,
-                logs=(LogSource(name="inference", path=str(fleet.logs)),),
-                scrape=(
-                    ScrapeSource(name="fleet", url=fleet.metrics_url, interval=5.0),
-                    ScrapeSource(name="fleet", file=str(fleet.history)),
-                ),
-            )
+    def start() -> Options:
+        fleet = LiveFleet.start(
+            spec.scenario,
+            seed=spec.seed,
+            minutes_after_onset=spec.minutes_after_onset,
+            hours=spec.hours,
+            rate=spec.rate,
         )
-        truth = fleet.truth
-    _say(_summary(scenario, truth))
+        fleets.append(fleet)
+        return replace(
+            options,
+            logs=(LogSource(name="inference", path=str(fleet.logs)),),
+            scrape=(
+                ScrapeSource(name="fleet", url=fleet.metrics_url, interval=5.0),
+                ScrapeSource(name="fleet", file=str(fleet.history)),
+            ),
+        )
+
+    from tui.app import run as run_screen
+
+    try:
+        status = run_screen(options, start)
+    finally:
+        for fleet in fleets:
+            fleet.stop()
+    for fleet in fleets:
+        _say(_summary(scenario, fleet.truth))
     _say("The fleet has stopped and its data are gone; mltriage demo --write DIR keeps them.")
     return status
 

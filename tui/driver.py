@@ -28,7 +28,7 @@ _SYNC_BEGIN, _SYNC_END = "\x1b[?2026h", "\x1b[?2026l"
 _PROBE = "\x1b[?2026$p"
 _PROBE_EVERY_BYTES = 2048
 _UNANSWERED_BYTES = 4096
-_PROBE_TIMEOUT_S = 5.0
+_PROBE_TIMEOUT_S = 3.0
 _LEAVE_S = 0.8
 # CAN and ST end whatever sequence was cut; then everything that Textual switches on is switched off.
 RESTORE = (
@@ -131,9 +131,10 @@ class CellDiffDriver(LinuxDriver):
             return
         if self._behind():
             self.frames_dropped += 1
-            if not self._waiting:
+            if not self._waiting and self._probed_at is not None:
                 self._waiting = True
-                self._loop.call_soon_threadsafe(self._loop.call_later, _PROBE_TIMEOUT_S, self._catch_up)
+                left = max(0.0, self._probed_at + _PROBE_TIMEOUT_S - time.monotonic())
+                self._loop.call_soon_threadsafe(self._loop.call_later, left, self._stop_waiting)
             return
         frame = self._screen.compose(self._reader.park)
         if not frame:
@@ -149,10 +150,13 @@ class CellDiffDriver(LinuxDriver):
         else:
             self._send(frame)
 
+    def _stop_waiting(self) -> None:
+        self._waiting = False
+        self._catch_up()
+
     def _catch_up(self) -> None:
         """Send the newest picture if the terminal can take it."""
         with self._lock:
-            self._waiting = False
             if not self._reader.in_sync:
                 self._send_frame()
 

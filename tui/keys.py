@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from textual.binding import Binding
+if TYPE_CHECKING:
+    from textual.binding import Binding
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Key:
 
     def binding(self) -> Binding:
         """The binding of the application."""
+        from textual.binding import Binding  # the command line checks key ids without loading the screen
+
         return Binding(self.keys, self.action, self.what, id=self.id, show=False, priority=False)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.answer import ConfidencePanel as ConfidencePart
 from widgets.axis import Axis
-from widgets.chart import MIN_HEIGHT, MIN_WIDTH, Picture, Polyline, draw, histogram
+from widgets.chart import HISTOGRAM_HEIGHT, HISTOGRAM_WIDTH, MIN_HEIGHT, MIN_WIDTH, Picture, Polyline, draw, histogram
 from widgets.latency import extremes
 from widgets.lines import Line, Run, beside
 from widgets.look import Look, Scene
@@ -52,10 +52,12 @@ class ConfidencePanel(Panel[ConfidencePart]):
             line = self._one_line(part, width) if height >= 6 else []
             return [*self._histogram(part, (width, height - len(line))), *line]
         trend_height = max(6, height * 2 // 5)
-        upper = height - trend_height - 1
+        upper = min(HISTOGRAM_HEIGHT, height - trend_height - 1)
+        trend_height = height - upper - 1
         if width >= 70:
             numbers = self._numbers(part, upper)
-            top = beside(self._histogram(part, (width - 30, upper)), numbers, width - 30)
+            left = min(HISTOGRAM_WIDTH, width - 30)
+            top = beside(self._histogram(part, (left, upper)), numbers, left)
         else:
             line = self._one_line(part, width)
             top = [*self._histogram(part, (width, upper - len(line))), *line]

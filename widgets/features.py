@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from analysis.answer import FeatureRow
 from analysis.answer import FeaturesPanel as FeaturesPart
 from analysis.evidence import CategoryBins
-from widgets.chart import MIN_HEIGHT, MIN_WIDTH, Picture, histogram
+from widgets.chart import HISTOGRAM_HEIGHT, HISTOGRAM_WIDTH, MIN_HEIGHT, MIN_WIDTH, Picture, histogram
 from widgets.lines import Column, Line, Run, fitted, heading, layout, row
 from widgets.listing import ListPanel, Room, stacked
 from widgets.look import Look, Scene
@@ -117,11 +117,11 @@ class FeaturesPanel(ListPanel[FeaturesPart, FeatureRow]):
             (outline, "base"),
             (f" n {count(item.n_baseline)}", "dim"),
         )
-        size = (width, height - 1)
+        size = (min(width, HISTOGRAM_WIDTH), min(height - 1, HISTOGRAM_HEIGHT))
         if size[0] < MIN_WIDTH or size[1] < MIN_HEIGHT:
             return [head][:height]
         if isinstance(item.bins, CategoryBins):
-            return [head, *self._categories(item, item.bins, *size)]
+            return [head, *self._categories(item, item.bins, size[0], height - 1)]
         edges = [count(edge).replace(".0", "") for edge in item.bins.edges]
         edges = ["" if edge == "--" else edge for edge in edges]
         picture = self._picture.get(
