@@ -43,13 +43,15 @@ def different_answers() -> Iterator[Snapshot]:
     while True:
         seed += 1
         made = sample(seed=seed)
+        shares = made.confidence.now
+        assert shares is not None
         yield replace(
             made,
             models=tuple(replace(model, request_rate=float(seed)) for model in made.models),
             findings=tuple(
                 replace(finding, n=float(seed), where=finding.where[: seed % 3]) for finding in made.findings
             ),
-            confidence=replace(made.confidence, now=np.roll(made.confidence.now, seed)),
+            confidence=replace(made.confidence, now=np.roll(shares, seed)),
             features=replace(made.features, rows=tuple(replace(row, n=float(seed)) for row in made.features.rows)),
         )
 

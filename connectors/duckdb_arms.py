@@ -31,6 +31,13 @@ class Arm:
             return self.name
         return f"read_parquet({file_list(files)}, hive_partitioning=false)"
 
+    def sample(self, files: Sequence[LogFile], rows: int) -> str:
+        """FROM item with the first rows of each file, or some of the table."""
+        if not self.files:
+            return f"{self.name} LIMIT {rows}"
+        numbered = f"read_parquet({file_list(files)}, hive_partitioning=false, file_row_number=true)"
+        return f"{numbered} WHERE file_row_number < {rows}"
+
 
 def parquet_arms(footers: abc.Mapping[LogFile, Footer]) -> list[Arm]:
     """Files grouped by their columns and types."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,13 @@ from connectors.sql import Mapped, QueryError, Source, SqlStore
 from connectors.tail import Tail
 from connectors.timecolumn import TimeColumn, ticks_per_second
 
-SAMPLE_FILES = 4
-SAMPLE_ROWS_PER_ARM = 12_500
+SAMPLE_FILES = (4, 32)
+SAMPLE_BYTES = 2 * 2**20
+"""The mapping is learnt from the newest files: 4, or as many as make 2 MiB, at most 32."""
+
+SAMPLE_ROWS = 4_096
+"""Rows per file. Reading only these costs half of a LIMIT, which decodes the whole row group."""
+
 CELLS_PER_QUERY = 40_000_000
 """Values that one statement may keep in memory: 2.5 M rows of 8 binned features, about 350 MB."""
 
@@ -100,38 +105,49 @@ class DuckDbStore(SqlStore):
 
     def _look(self, con: Any) -> _State:
         """List the files, read what is new, and map the columns again when they changed."""
+        import duckdb
+
         with self._lock:
-            try:
-                files = list_files(self._paths)
-            except MissingDataError:
-                self._state = None
-                raise
-            self._footers.refresh([file for file in files if file.kind == "parquet"], _rows(con))
-            self._tail.poll([file for file in files if file.kind != "parquet"], con)
-            arms = (*parquet_arms(self._footers.good()), *segment_arms(self._tail.segments))
-            notes = (*self._footers.problems(), *self._tail.notes())
-            if not arms:
-                self._state = None
-                raise MissingDataError("no readable log file", "; ".join(notes[:3]), "wait for a complete file")
-            columns: dict[str, Tree] = {}
-            for arm in sorted(arms, key=lambda arm: -arm.rows):
-                _merge(columns, arm.columns)
-            rows = sum(arm.rows for arm in arms)
-            old = self._state
-            # A mapping learnt from few rows is learnt again when there are ten times as many.
-            young = self._learnt_from < SAMPLE_ROWS_PER_ARM and rows > 10 * self._learnt_from
-            layout = old.layout if old and old.columns == columns and not young else self._learn(arms, columns, con)
-            if old is None or layout is not old.layout:
-                self._learnt_from = rows
-            self._state = _State(layout, columns, arms, self._groups(layout, arms, con), notes)
-            return self._state
+            while True:
+                try:
+                    return self._look_once(con)
+                except duckdb.InterruptException:
+                    raise
+                except duckdb.Error as error:
+                    if not self._drop_broken(con, str(error).splitlines()[0]):
+                        raise
+
+    def _look_once(self, con: Any) -> _State:
+        try:
+            files = list_files(self._paths)
+        except MissingDataError:
+            self._state = None
+            raise
+        self._footers.refresh([file for file in files if file.kind == "parquet"], _rows(con))
+        self._tail.poll([file for file in files if file.kind != "parquet"], con)
+        arms = (*parquet_arms(self._footers.good()), *segment_arms(self._tail.segments))
+        notes = (*self._footers.problems(), *self._tail.notes())
+        if not arms:
+            self._state = None
+            raise MissingDataError("no readable log file", "; ".join(notes[:3]), "wait for a complete file")
+        columns: dict[str, Tree] = {}
+        for arm in sorted(arms, key=lambda arm: -arm.rows):
+            _merge(columns, arm.columns)
+        rows = sum(arm.rows for arm in arms)
+        old = self._state
+        # A mapping learnt from few rows is learnt again when there are ten times as many.
+        young = self._learnt_from < SAMPLE_ROWS and rows > 10 * self._learnt_from
+        layout = old.layout if old and old.columns == columns and not young else self._learn(arms, columns, con)
+        if old is None or layout is not old.layout:
+            self._learnt_from = rows
+        self._state = _State(layout, columns, arms, self._groups(layout, arms, con), notes)
+        return self._state
 
     def _learn(self, arms: Sequence[Arm], columns: dict[str, Tree], con: Any) -> Layout:
         """Infer the mapping from names, types and a sample of the newest rows."""
         found = leaves(columns)
         sample = " UNION ALL ".join(
-            f"(SELECT {align(arm, columns)} FROM {arm.relation(newest)} LIMIT {SAMPLE_ROWS_PER_ARM})"
-            for arm, newest in _newest(arms)
+            f"(SELECT {align(arm, columns)} FROM {arm.sample(newest, SAMPLE_ROWS)})" for arm, newest in _newest(arms)
         )
         types = override_types(self._override, sample, con)
         model = model_expression(found, self._override)
@@ -207,7 +223,7 @@ class DuckDbStore(SqlStore):
             aligned = f"{align(arm, state.columns)}, {time.micros} AS __micros"
             inside = f"SELECT {aligned} FROM {arm.relation(files)} WHERE {time.inside(spans)}"
             selects.append(f"SELECT {own} FROM ({inside}) AS aligned{condition}")
-            parts += [file.path for file in files] or [arm.name]
+            parts += [_part(file) for file in files] or [arm.name]
             rows += sum(
                 rows_inside(groups, spans) if (groups := state.groups.get(file)) is not None else 0 for file in files
             )
@@ -247,20 +263,37 @@ class DuckDbStore(SqlStore):
         return await self._duckdb.call(lambda con: self._left_out(source, error, con))
 
     def _left_out(self, source: Source, error: QueryError, con: Any) -> bool:
-        before = self._state
-        if before is None:
-            return False
-        read = [file for arm in before.arms for file in arm.files if file.path in source.parts]
+        state = self._state
+        read = [file for arm in state.arms for file in arm.files if _part(file) in source.parts] if state else []
         blamed = [file for file in read if file.path in error.message]
         if not blamed and not error.message.startswith(_OUR_OWN_FAULT):
             blamed = [file for file in read if not _decodes(file, con)]
         with self._lock:
             for file in blamed:
                 self._footers.fail(file, error.message)
-        after = self._look(con)
-        now = {file for arm in after.arms for file in arm.files} | {arm.name for arm in after.arms if not arm.files}
-        then = {file for arm in before.arms for file in arm.files} | {arm.name for arm in before.arms if not arm.files}
-        return bool(then - now)
+        arms = self._look(con).arms
+        present = {_part(file) for arm in arms for file in arm.files} | {arm.name for arm in arms if not arm.files}
+        return not present.issuperset(source.parts)
+
+    def _drop_broken(self, con: Any, why: str) -> bool:
+        """Leave out those of the newest files that cannot be read; whether there were any."""
+        broken = [file for file in _newest_files(self._footers.good()) if not _decodes(file, con)]
+        for file in broken:
+            self._footers.fail(file, why)
+        return bool(broken)
+
+
+def _part(file: LogFile) -> str:
+    return f"{file.path}#{file.mtime_ns}"
+
+
+def _newest_files(files: Iterable[LogFile]) -> list[LogFile]:
+    newest = sorted(files, key=lambda file: -file.mtime_ns)
+    fewest, most = SAMPLE_FILES
+    sizes = accumulate((file.size for file in newest[:most]), initial=0)
+    return [
+        file for i, (file, size) in enumerate(zip(newest, sizes, strict=False)) if i < fewest or size < SAMPLE_BYTES
+    ]
 
 
 def _decodes(file: LogFile, con: Any) -> bool:
@@ -293,10 +326,7 @@ def _merge(columns: dict[str, Tree], more: dict[str, Tree]) -> None:
 
 def _newest(arms: Sequence[Arm]) -> list[tuple[Arm, list[LogFile]]]:
     """The arms with their newest files, the last arms (in memory) included."""
-    chosen = sorted({file for arm in arms for file in arm.files}, key=lambda file: file.mtime_ns)[-SAMPLE_FILES:]
-    found: list[tuple[Arm, list[LogFile]]] = []
-    for arm in arms:
-        found += [(arm, [file]) for file in arm.files if file in chosen]
-        if not arm.files:
-            found.append((arm, []))
-    return found[-2 * SAMPLE_FILES :]
+    chosen = set(_newest_files(file for arm in arms for file in arm.files))
+    shares = [(arm, [file for file in arm.files if file in chosen]) for arm in arms]
+    tables = [share for share in shares if not share[0].files][-SAMPLE_FILES[0] :]
+    return [share for share in shares if share[1]] + tables

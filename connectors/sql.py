@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis.evidence import (
     Bins,
@@ -27,35 +27,26 @@ from analysis.filters import ALL, Filter, Scalar, fields_of
 from analysis.view import Window
 from connectors.base import MissingDataError, Schema, SourceError, Watermark
 from connectors.dialect import MICROS, Dialect
+from connectors.sqlbins import BinsQuery
 from connectors.sqlcube import MAX_LEAVES, SegmentQuery, fold
 from connectors.sqlfilter import Kind, text_of, where_sql
 from connectors.sqlrows import (
     LATENCY_EDGES_MS,
-    TOP_CATEGORIES,
     Columns,
     Grid,
     category_bin_sql,
-    category_bins,
     floats,
-    ints,
     latency_bin_sql,
     numeric_bin_sql,
     plain,
-    reference_bins,
     strings,
 )
 
-REFERENCE_SHARES = (0.001, 0.01, 0.05, *(i / 10 for i in range(1, 10)), 0.95, 0.99, 0.999)
-"""Quantiles that become the edges of numeric features (statistics: 16 bins, two of them out of range)."""
+if TYPE_CHECKING:
+    from analysis.evidence import Floats
 
-FEW_VALUES = 20
-"""A numeric feature with at most this many distinct values is a category."""
-
-SAMPLE_ROWS = 100_000
-"""Rows from which feature bins are made: a share of 0.2 % is missed in the sample with p = e-200."""
-
-ID_RATIO = 0.5
-"""A string column with more distinct values per row than this identifies requests and is no feature."""
+SAMPLE_ROWS = 50_000
+"""Rows from which feature bins are made: a value with a share of 0.2 % is missed with p = e-100."""
 
 MESSAGE_CHARS = 500
 MAX_FEATURES_PER_QUERY = 40
@@ -112,6 +103,12 @@ class _Reply:
     def column(self, name: str) -> list[Any]:
         """One column over all parts, null as None."""
         return [value for part in self.parts for value in plain(part[name])]
+
+    def numbers(self, name: str) -> Floats:
+        """One numeric column over all parts, null as 0."""
+        import numpy as np
+
+        return np.concatenate([floats(part[name]) for part in self.parts])
 
     def fetched(self, value: Any, *warnings: str) -> Fetched[Any]:
         return Fetched(value, self.query, self.elapsed_s, self.rows, (*self.warnings, *warnings))
@@ -177,12 +174,12 @@ class SqlStore(ABC):
 
         names = {"model", "version", *(["latency_ms"] * has_latency), *(["error_type"] * has_errors)}
         reply = await self._ask(spans, where, names, build)
-        grid = Grid(reply.column("t"), (reply.column("model"), reply.column("version")), step)
-        n = reply.column("n")
+        grid = Grid(reply.numbers("t"), (reply.column("model"), reply.column("version")), step)
+        n = reply.numbers("n")
         histogram = None
         if has_latency:
-            histogram = grid.histogram(NumericBins(LATENCY_EDGES_MS), reply.column("bin"), n, reply.column("total"))
-        counted = grid.counts(reply.column("errors")) if has_errors else None
+            histogram = grid.histogram(NumericBins(LATENCY_EDGES_MS), reply.numbers("bin"), n, reply.numbers("total"))
+        counted = grid.counts(reply.numbers("errors")) if has_errors else None
         traffic: Fetched[Traffic] = reply.fetched(Traffic(grid.counts(n), counted, histogram))
         return traffic
 
@@ -251,9 +248,8 @@ class SqlStore(ABC):
             )
 
         reply = await self._ask(spans, where, {"model", *bins}, build, width=2 * len(bins))
-        field, t, n = ints(reply.column("k")), ints(reply.column("t")), floats(reply.column("n"))
-        model, bin_codes = strings(reply.column("model")), ints(reply.column("bin"))
-        totals = floats(reply.column("total"))
+        field, t, n = (reply.numbers(name) for name in ("k", "t", "n"))
+        model, bin_codes, totals = strings(reply.column("model")), reply.numbers("bin"), reply.numbers("total")
         found: dict[str, Histogram] = {}
         for i, (name, kind) in enumerate(bins.items()):
             at = (field == i).nonzero()[0]
@@ -267,58 +263,16 @@ class SqlStore(ABC):
 
         Left out, with a warning: strings that identify requests. Left out: features that are null in every row.
         """
-        d, schema = self._dialect, (await self._mapped()).schema
+        schema = (await self._mapped()).schema
         if not schema.features:
             return Fetched({}, "")
         names = [feature.name for feature in schema.features]
         numeric = [feature.kind == "numeric" for feature in schema.features]
         share = await self._sample_share(spans, where)
 
-        def build(relation: str) -> str:
-            rows = (
-                f"{relation} AS logs"
-                if share >= 1
-                else d.sampled(f"(SELECT * FROM {relation} AS logs) AS drawn", share)
-            )
-            parts = []
-            for i, name in enumerate(names):
-                x = d.ident(name)
-                text, number = ("NULL", x) if numeric[i] else (x, "NULL")
-                kept = d.finite(x) if numeric[i] else f"{x} IS NOT NULL"
-                if numeric[i]:
-                    parts.append(
-                        f"SELECT {i} AS k, 0 AS part, NULL AS v, {d.quantile_rows(x, REFERENCE_SHARES)} AS x, 0 AS n "
-                        f"FROM drawn_rows WHERE {kept}"
-                    )
-                else:
-                    parts.append(
-                        f"SELECT {i} AS k, 2 AS part, NULL AS v, count(DISTINCT {x}) AS x, count({x}) AS n "
-                        "FROM drawn_rows"
-                    )
-                parts.append(
-                    f"(SELECT {i} AS k, 1 AS part, {text} AS v, {number} AS x, count(*) AS n FROM drawn_rows "
-                    f"WHERE {kept} GROUP BY {x} ORDER BY n DESC, {x} LIMIT {TOP_CATEGORIES})"
-                )
-            columns = ", ".join(d.ident(name) for name in names)
-            return f"WITH drawn_rows AS {d.materialized} (SELECT {columns} FROM {rows}) {' UNION ALL '.join(parts)}"
-
-        reply = await self._ask(spans, where, set(names), build, width=0)
-        answers: list[list[list[tuple[Any, Any]]]] = [[[], [], []] for _ in names]
-        for k, part, v, x, n in zip(*(reply.column(name) for name in ("k", "part", "v", "x", "n")), strict=True):
-            if x is not None or v is not None:
-                answers[k][part].append((v if v is not None else x, n))
-        bins: dict[str, Bins] = {}
-        warnings: list[str] = []
-        for name, is_numeric, (quantiles, top, distinct) in zip(names, numeric, answers, strict=True):
-            if not top:
-                continue
-            values = [value for value, _ in sorted(top, key=lambda row: (-row[1], row[0]))]
-            if is_numeric and len(top) > FEW_VALUES:
-                bins[name] = reference_bins([x for x, _ in quantiles])
-            elif distinct and distinct[0][0] > max(TOP_CATEGORIES, ID_RATIO * distinct[0][1]):
-                warnings.append(f"{name} is left out: more than {ID_RATIO:.0%} of its values are distinct")
-            else:
-                bins[name] = category_bins(values)
+        query = BinsQuery(tuple(names), tuple(numeric), self._dialect)
+        reply = await self._ask(spans, where, set(names), lambda relation: query.sql(relation, share), width=0)
+        bins, warnings = query.bins(*(reply.column(name) for name in ("k", "part", "v", "x", "n")))
         value: Fetched[Mapping[str, Bins]] = reply.fetched(bins, *warnings)
         return value
 

@@ -161,12 +161,12 @@ _ALL: Sequence[Scenario] = (
     ),
     Scenario(
         "bad-canary",
-        "version 42 takes a third of eu-w1: slower, failing, less sure",
+        "version 42 takes half of eu-w1: slower, failing, less sure",
         (
-            Rollout("fraud", "42", 0.35, _EU),
+            Rollout("fraud", "42", 0.5, _EU),
             Slow("fraud", _CANARY, share=1.0, factor=1.5),
-            Slow("fraud", _CANARY, share=0.15, factor=1.0, add_ms=340.0),
-            Failing("fraud", "Timeout", 0.05, _CANARY),
+            Slow("fraud", _CANARY, share=0.25, factor=1.0, add_ms=480.0),
+            Failing("fraud", "Timeout", 0.08, _CANARY),
             Scores("fraud", _CANARY, logit=-0.8),
         ),
         (

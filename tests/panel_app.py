@@ -82,6 +82,10 @@ class PanelApp(App[None]):
             else:
                 give(panel, self.snapshot)
 
+    def on_panel_opened(self, message: Panel.Opened) -> None:
+        """Keep it."""
+        self.heard.append(message)
+
     def on_list_panel_highlighted(self, message: ListPanel.Highlighted) -> None:
         """Keep it."""
         self.heard.append(message)

@@ -201,7 +201,7 @@ def newest(logs: Path) -> float:
 def test_a_live_fleet_goes_on_adds_older_hours_and_leaves_nothing_behind() -> None:
     with LiveFleet.start("bad-canary", hours=3, rate=0.3, recent_hours=0.5) as fleet:
         newest_parquet = asked(f"SELECT max(epoch(ts)) FROM '{fleet.logs}/*.parquet'")[0][0]
-        assert abs(newest_parquet - (fleet.truth.onset + 1_200)) < 5
+        assert abs(newest_parquet - (fleet.truth.onset + 60 * SCENARIOS["bad-canary"].minutes_after_onset)) < 5
         short = fleet.history.stat().st_size
         wait_until(lambda: fleet.history.stat().st_size > 3 * short)
         oldest = asked(f"SELECT min(epoch(ts)) FROM '{fleet.logs}/*.parquet'")[0][0]

@@ -185,9 +185,9 @@ def test_bad_canary_is_slower_failing_and_less_sure_than_the_version_beside_it()
     canary = faulty.dims["version"] == version_names(faulty.model).index("42")
     region = members(simulated("bad-canary"), faulty, (("region", "eu-w1"),))
     assert not canary[~region].any()
-    assert 0.25 < canary[region].mean() < 0.5
+    assert 0.4 < canary[region].mean() < 0.6
     assert np.quantile(faulty.latency_ms[canary], 0.99) > 3 * np.quantile(faulty.latency_ms[~canary], 0.99)
-    assert (faulty.error[canary] > 0).mean() == pytest.approx(0.05, abs=0.02)
+    assert (faulty.error[canary] > 0).mean() == pytest.approx(0.08, abs=0.02)
     assert share_below(faulty, canary) > 2 * share_below(faulty, ~canary)
 
 

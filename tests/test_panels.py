@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from textual.geometry import Region
 
-from analysis.answer import State
+from analysis.answer import Severity, State
 from tests.panel_app import LOOK, PANELS, PanelApp, give
 from tests.sample import NOW, sample
 from widgets.changes import ChangesPanel
@@ -27,6 +30,7 @@ from widgets.look import Look, Scene
 from widgets.models import ModelsPanel
 from widgets.panel import Panel, same, text_of
 
+ROOT = Path(__file__).resolve().parent.parent
 DATA_PANELS = (LatencyPanel, ConfidencePanel, ErrorsPanel, FeaturesPanel, InfraPanel)
 
 
@@ -45,12 +49,16 @@ class Refreshes:
 
 
 @pytest.mark.parametrize("kind", PANELS)
-async def test_an_equal_part_refreshes_nothing(kind: type[Panel[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_equal_part_draws_and_refreshes_nothing(
+    kind: type[Panel[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = PanelApp(kind(LOOK))
     async with app.run_test(size=(100, 20)):
         counted = Refreshes(app.panels[0], monkeypatch)
+        drawn: list[object] = []
+        monkeypatch.setattr(app.panels[0], "_draw", lambda: drawn.append(1))
         give(app.panels[0], sample())
-        assert counted.regions == []
+        assert (counted.regions, drawn) == ([], [])
 
 
 @pytest.mark.parametrize("kind", DATA_PANELS)
@@ -213,6 +221,23 @@ async def test_enter_closes_the_histogram_of_a_large_features_panel_and_opens_th
         assert [type(message).__name__ for message in app.heard] == ["Selected"]
 
 
+@pytest.mark.parametrize("kind", [LatencyPanel, ConfidencePanel])
+async def test_enter_on_a_chart_asks_for_it_in_large(kind: type[Panel[Any]]) -> None:
+    app = PanelApp(kind(LOOK))
+    async with app.run_test(size=(60, 10)) as pilot:
+        app.panels[0].focus()
+        await pilot.press("enter")
+        assert [getattr(message, "panel") for message in app.heard] == [app.panels[0]]  # noqa: B009
+
+
+def test_panels_load_neither_numpy_nor_plotext_before_they_draw() -> None:
+    names = "header changes models latency confidence errors features infra segments keys"
+    imports = ", ".join(f"widgets.{name}" for name in names.split())
+    code = f"import sys, {imports}; print('loaded', {{'numpy', 'plotext'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "loaded set()\n"
+
+
 async def test_what_comes_from_outside_is_never_sent_as_it_is() -> None:
     bomb = "\x1b]52;c;ZXZpbA==\x07\x9b2J\u202e[bold]x"
     plain = sample()
@@ -267,8 +292,6 @@ def test_a_failed_source_and_an_alert_come_before_notes() -> None:
     failed = replace(
         part.sources[0], state=State.FAILED, error="timeout", hint="check the tunnel", failing_since=NOW - 61
     )
-    from analysis.answer import Severity
-
     part = replace(part, sources=(failed, part.sources[1]), alerts=(Alert(Severity.CRITICAL, "burn 22x"),))
     first, second = header_lines(part, 160)
     assert "prometheus FAILED" in first

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -36,9 +36,11 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-async def store(server: Server) -> PrometheusStore:
+async def store(server: Server) -> AsyncIterator[PrometheusStore]:
     # The samples are of a fixed day, and nothing is scraped.
-    return PrometheusStore(server.url, scrape_interval_s=15, clock=lambda: HOUR.end)
+    opened = PrometheusStore(server.url, scrape_interval_s=15, clock=lambda: HOUR.end)
+    yield opened
+    await opened.close()
 
 
 def quantile(q: float, histogram: Histogram, at: int, key: int) -> float:
@@ -154,6 +156,7 @@ async def test_spans_asked_one_by_one_equal_the_whole_span(store: PrometheusStor
 async def test_a_step_shorter_than_four_scrapes_uses_a_rate(server: Server) -> None:
     slow = PrometheusStore(server.url, scrape_interval_s=60, clock=lambda: HOUR.end)
     fetched = await slow.metrics([HOUR], 60)
+    await slow.close()
     assert "[240s])) * 0.25" in fetched.query
     assert fetched.value.traffic is not None
     per_minute = fetched.value.traffic.requests.n[10:50].mean()
@@ -166,6 +169,7 @@ async def test_a_selector_and_own_promql_reach_the_server(server: Server) -> Non
         server.url, selector='model="a"', queries=own, scrape_interval_s=15, clock=lambda: HOUR.end
     )
     evidence = (await chosen.metrics([HOUR], 60)).value
+    await chosen.close()
     assert evidence.traffic is not None
     assert evidence.traffic.requests.keys == (("a", "1"),)
     assert [s.labels for s in evidence.gauges if s.metric == "queue_depth"] == [(("model", "a"),)]

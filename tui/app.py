@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
+from textual.worker import Worker, WorkerState
 
 from analysis.answer import Finding, Snapshot
 from analysis.filters import ALL, FilterError, Not, conjunction, format_filter, parse_filter
@@ -99,6 +101,8 @@ class Triage(App[None]):
 
     def _begin(self) -> None:
         """After the first paint: numpy, DuckDB and httpx take longer to import than the screen takes to draw."""
+        gc.freeze()
+        gc.enable()
         self._answer_loop()
         self.set_interval(1.0, self._tick)
 
@@ -130,6 +134,12 @@ class Triage(App[None]):
         if generation == session.generation:
             self.post_message(Answered(snapshot, generation))
         return cases
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A defect in a worker is said aloud; a screen that silently stops to move would be believed."""
+        if event.state is WorkerState.ERROR:
+            error = event.worker.error
+            self.notify(f"{type(error).__name__}: {error}", title="mltriage has a defect", severity="error", timeout=60)
 
     def on_answered(self, message: Answered) -> None:
         """Show an answer to the current view; one to an older view is dropped."""
@@ -329,6 +339,7 @@ def run(options: Options, prepare: Callable[[], Options] | None = None) -> int:
     """Run the screen; without a usable terminal print the report instead, and say why. `prepare`: see `Triage`."""
     problem = lifecycle.terminal_problem()
     if problem is not None:
+        gc.enable()
         from tui.report import run as report
 
         sys.stderr.write(f"mltriage: {problem}; printing the report instead of the screen\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -103,6 +104,7 @@ def run(spec: FleetSpec, flags: Flags) -> int:
             ),
         )
 
+    gc.disable()  # as for the screen without a demo: `tui.app` turns it on again after the first paint
     from tui.app import run as run_screen
 
     try:

@@ -149,7 +149,7 @@ def understood(feed: LogFeed | MetricFeed) -> Iterator[Check]:
         signals = tuple(f"{signal} ({preset})" for signal, preset in catalog.signals.items())
         yield Check("ok" if signals else "warn", f"signals: {listed(signals) or 'none'}")
         yield Check("ok", f"models: {listed(catalog.models) or 'none named'}")
-        notes = feed.notes
+        notes = (*catalog.notes, *feed.notes)
     for note in dict.fromkeys(notes):
         yield Check("ok", f"note: {note}")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 from textual.messages import TerminalSupportsSynchronizedOutput
 
 from tui.cells import Screen
@@ -30,6 +31,7 @@ _PROBE_EVERY_BYTES = 2048
 _UNANSWERED_BYTES = 4096
 _PROBE_TIMEOUT_S = 3.0
 _LEAVE_S = 0.8
+_RESIZE_SETTLED_S = 0.3
 # CAN and ST end whatever sequence was cut; then everything that Textual switches on is switched off.
 RESTORE = (
     "\x18\x1b\\\x1b[?2026l\x1b[m\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l"
@@ -143,10 +145,11 @@ class CellDiffDriver(LinuxDriver):
             frame = f"{_SYNC_BEGIN}{frame}{_SYNC_END}"
             self._reader.synchronised = False
         if self._answers and self._probed_at is None and self._unprobed_bytes + len(frame) >= _PROBE_EVERY_BYTES:
-            self._send(frame + _PROBE)
-            self._unprobed_bytes = 0
+            # Before the question goes out: the input thread may see the answer at once.
             self._answered.clear()
             self._probed_at = time.monotonic()
+            self._send(frame + _PROBE)
+            self._unprobed_bytes = 0
         else:
             self._send(frame)
 
@@ -187,6 +190,13 @@ class CellDiffDriver(LinuxDriver):
         else:
             self._screen.forget_shown()
 
+    def _resize_again(self) -> None:
+        """Tell the screen its size if it has missed it: Textual 8.2.8 loses the last one of a burst now and then."""
+        size = Size(*self._get_terminal_size())
+        if self._app.is_running and self._app.screen_stack and self._app.screen.size != size:
+            resize = events.Resize(size, size)
+            (self._app if self._app.size != size else self._app.screen).post_message(resize)
+
     def _tty_size(self) -> tuple[int, int]:
         with contextlib.suppress(OSError):
             width, height = os.get_terminal_size(self._output_fileno)
@@ -209,6 +219,7 @@ class CellDiffDriver(LinuxDriver):
 
         def on_resize(number: int, stack: FrameType | None) -> None:
             self._size_changed = True
+            self._loop.call_soon_threadsafe(self._loop.call_later, _RESIZE_SETTLED_S, self._resize_again)
             if callable(textual_handler):
                 textual_handler(number, stack)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.answer import SourceStatus, State
-from analysis.evidence import LogEvidence, MetricEvidence
+from analysis.evidence import Fetched, LogEvidence, MetricEvidence, Traffic
 from analysis.filters import ALL, Eq, Filter, Not, conjunction
-from analysis.spans import union
-from analysis.view import Frame, Window
+from analysis.spans import subtract, union
+from analysis.view import Baseline, Frame, Window
+from analysis.words import duration
 from connectors.base import Catalog, LogStore, MetricStore, Schema, SourceError, Watermark
 from tui.ring import Ring, fresh_from
 
@@ -23,17 +24,45 @@ Clock = Callable[[], float]
 STALE_S = 180.0
 """Age of the newest sample from which a source is called stale."""
 
+SKEW_S = 60.0
+"""A row further ahead of this clock than this says that a clock is wrong, not that data is fresh."""
+
 REDISCOVER_S = 600.0
 """How long a metric store's catalog is trusted; a redeployed server may expose new names."""
+
+REBIN_S = 60.0
+"""How often feature bins are asked for while the baseline holds no rows to cut them from."""
+
+KEPT_BINS = 8
+"""Questions whose feature bins stay frozen, so that going back to one shows the same bars."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a feed is to know: the frame, the rows, and the version that serves as baseline, if one does."""
+    """What a feed is to know: the frame, the rows, and what they are compared with."""
 
     frame: Frame
     where: Filter = ALL
-    baseline_version: str | None = None
+    baseline: Baseline = field(default_factory=Baseline)
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The seconds it is about, as disjoint windows."""
+        return union((self.frame.live, *self.frame.references))
+
+    @property
+    def version(self) -> str | None:
+        """The version whose rows serve as baseline, if one does."""
+        return self.baseline.version if self.baseline.kind == "version" else None
+
+
+def as_source_error(error: Exception) -> SourceError:
+    """The error itself, or an unexpected one as a failure of its source that names the exception's class."""
+    if isinstance(error, SourceError):
+        return error
+    return SourceError(
+        f"unexpected {type(error).__name__}", str(error)[:500], "a defect of mltriage: please report it with this text"
+    )
 
 
 class Feed:
@@ -42,28 +71,52 @@ class Feed:
     def __init__(self, name: str, kind: str, clock: Clock) -> None:
         self.clock = clock
         self.status = SourceStatus(name, kind, State.LOADING)
+        self.notes: tuple[str, ...] = ()
+        self.answered: Question | None = None
+        """What the evidence answers."""
+        self._newest: float | None = None
+        self._oldest: float | None = None
 
-    def failed(self, error: SourceError) -> None:
+    def identity(self, question: Question) -> object:
+        """What two questions share that differ in time alone."""
+        return (question.frame.step, question.frame.live.length, question.where, question.baseline)
+
+    def covers(self, question: Question) -> bool:
+        """Whether the evidence answers a question, though it was asked for another moment."""
+        known = self.answered
+        return (
+            known is not None
+            and self.identity(known) == self.identity(question)
+            and not subtract(question.windows, known.windows)
+        )
+
+    def failed(self, error: Exception) -> None:
         """Remember a failure; what was known before is kept."""
-        since = self.status.failing_since
+        since, why = self.status.failing_since, as_source_error(error)
         self.status = replace(
             self.status,
             state=State.FAILED,
-            error=f"{error.title}: {error.message}" if error.message else error.title,
-            hint=error.hint,
+            error=f"{why.title}: {why.message}" if why.message else why.title,
+            hint=why.hint,
             failing_since=self.clock() if since is None else since,
         )
 
-    def heard(self, mark: Watermark, frame: Frame) -> None:
-        """Remember an answer whose newest sample is `mark.newest`."""
-        newest = mark.newest
-        if newest is None or (mark.oldest is not None and mark.oldest >= frame.live.end):
+    def heard(self, newest: float | None, oldest: float | None, frame: Frame) -> None:
+        """Remember an answer whose samples reach from `oldest` to `newest` (unix seconds)."""
+        if newest is None or (oldest is not None and oldest >= frame.live.end):
             state = State.EMPTY
         elif min(self.clock(), float(frame.live.end)) - newest > STALE_S:
             state = State.STALE
         else:
             state = State.LIVE
         self.status = replace(self.status, state=state, newest_sample=newest, error=None, hint=None, failing_since=None)
+
+    def _grown_back(self, mark: Watermark, rings: Sequence[Ring[Any]]) -> None:
+        """Let the rings ask again for the time before what used to be the oldest sample: older files were added."""
+        before, self._oldest = self._oldest, mark.oldest
+        if mark.oldest is not None and before is not None and mark.oldest < before:
+            for ring in rings:
+                ring.forget_before(int(before))
 
 
 class LogFeed(Feed):
@@ -76,70 +129,126 @@ class LogFeed(Feed):
         self.evidence: LogEvidence | None = None
         self.queries: Mapping[str, str] = {}
         self.elapsed_s: Mapping[str, float] = {}
-        self.notes: tuple[str, ...] = ()
         self._edges = confidence_edges
-        self._newest: float | None = None
         self._asked: object = None
-        self._bins: dict[object, Mapping[str, Bins]] = {}
+        self._bins: dict[object, Fetched[Mapping[str, Bins]]] = {}
+        self._binned_at = 0.0
         self._sets: tuple[_RingSet, ...] = ()
 
-    async def poll(self, question: Question) -> AsyncIterator[None]:
-        """Bring the evidence up to a question; yields whenever a part of it is new.
+    async def poll(self, question: Question) -> AsyncGenerator[None]:
+        """Bring the evidence up to a question.
+
+        Yields when all of it is new; for a question not heard before also at each part, because the first may take
+        seconds and each part fills a panel.
 
         Raises:
             SourceError: the store could not answer; the evidence from before is kept.
         """
         frame = question.frame
-        if self.schema is None:
-            self.schema = await self.store.describe()
+        self.schema = await self.store.describe()
         mark = await self.store.watermark()
-        offsets = tuple(window.start - frame.live.start for window in frame.references)
-        asked = (frame.step, frame.live.length, offsets, question.where, question.baseline_version)
+        asked = (self.identity(question), tuple(sorted(self.schema.fields.items())), self.schema.features)
         if asked != self._asked:
-            self._sets = await self._new_sets(question, asked)
-            self._asked, self._newest = asked, None
+            bins = await self._frozen_bins(asked, question)
+            self._sets = self._new_sets(question, bins)
+            self._asked, self._newest, self._oldest = asked, None, None
+            if self.status.state is not State.FAILED:
+                self.status = replace(self.status, state=State.LOADING)
+        elif not self._bins[asked].value and self.clock() - self._binned_at >= REBIN_S:
+            bins = await self._frozen_bins(asked, question)
+            for rings in self._sets:
+                rings.freeze(bins)
+        self._grown_back(mark, [ring for rings in self._sets for ring in rings.rings.values()])
         for part in PARTS:
             for rings in self._sets:
                 await rings.read(part, frame, self._newest)
-            self._collect(mark.newest)
-            if part != PARTS[-1]:
+            if part != PARTS[-1] and self.status.state is State.LOADING:
+                self._collect(question, mark, asked)
                 yield
+        newest = self._collect(question, mark, asked)
         self._newest = mark.newest
-        self.heard(mark, frame)
+        self.heard(newest, mark.oldest, frame)
         yield
 
-    async def _new_sets(self, question: Question, asked: object) -> tuple[_RingSet, ...]:
-        """Rings for a question that was not asked before. Feature bins are frozen at its first look at the baseline."""
-        frame, version, length = question.frame, question.baseline_version, question.frame.live.length
-        rows = question.where if version is None else conjunction(question.where, Eq("version", version))
-        if asked not in self._bins:
-            self._bins[asked] = (await self.store.feature_bins(union(frame.references), rows)).value
-        bins = self._bins[asked]
+    async def _frozen_bins(self, asked: object, question: Question) -> Mapping[str, Bins]:
+        """Feature bins, cut at the first look at a baseline that has rows and kept from then on."""
+        known = self._bins.get(asked)
+        if known is None or not known.value:
+            known = await self.store.feature_bins(
+                union(_reference_rows(question.frame, question.version)), _of(question)
+            )
+            self._bins = dict([*self._bins.items(), (asked, known)][-KEPT_BINS:])
+            self._binned_at = self.clock()
+        return known.value
+
+    def _new_sets(self, question: Question, bins: Mapping[str, Bins]) -> tuple[_RingSet, ...]:
+        """Rings for a question that was not asked before."""
+        frame, version = question.frame, question.version
         if version is None:
-            return (_RingSet(self.store, rows, frame.step, self._edges, bins, lambda f: (f.live, *f.references)),)
+
+            def every(f: Frame) -> tuple[Window, ...]:
+                return (f.live, *f.references)
+
+            return (_RingSet(self.store, question.where, frame.step, self._edges, bins, every),)
         others = conjunction(question.where, Not(Eq("version", version)))
         return (
             _RingSet(self.store, others, frame.step, self._edges, bins, lambda f: (f.live,)),
             # The other version's rows, up to this very window, moved back by one window: there they are the references.
-            _RingSet(self.store, rows, frame.step, self._edges, bins, lambda f: (f.live, *f.references[:-1]), -length),
+            _RingSet(
+                self.store,
+                _of(question),
+                frame.step,
+                self._edges,
+                bins,
+                lambda f: _reference_rows(f, version),
+                -frame.live.length,
+            ),
         )
 
-    def _collect(self, newest: float | None) -> None:
+    def _collect(self, question: Question, mark: Watermark, asked: object) -> float | None:
+        """Take over what the rings hold; the time of the newest row, as far as it can be trusted."""
         from analysis.merging import merge_logs
 
-        merged: LogEvidence | None = None
+        merged = LogEvidence()
         for rings in self._sets:
-            merged = rings.evidence() if merged is None else merge_logs(merged, rings.evidence())
-        self.evidence = replace(merged or LogEvidence(), newest=newest)
-        rings_of_first = self._sets[0].rings
-        self.queries = {name: ring.query for name, ring in rings_of_first.items()}
-        self.elapsed_s = {name: ring.elapsed_s for name, ring in rings_of_first.items()}
-        every = [ring for rings in self._sets for ring in rings.rings.values()]
-        self.notes = tuple(dict.fromkeys(warning for ring in every for warning in ring.warnings))
+            merged = merge_logs(merged, rings.evidence())
+        newest, skew = mark.newest, ""
+        if newest is not None and newest > self.clock() + SKEW_S:
+            ahead = duration(newest - self.clock())
+            skew = f"{self.status.name}: the newest row is {ahead} in the future: compare the clocks of its writers"
+            newest = _newest_row(merged.traffic, self.clock())
+        self.evidence, self.answered = replace(merged, newest=newest), question
+        first = self._sets[0].rings
+        self.queries = {name: ring.query for name, ring in first.items()}
+        self.elapsed_s = {name: ring.elapsed_s for name, ring in first.items()}
+        warnings = [text for rings in self._sets for ring in rings.rings.values() for text in ring.warnings]
+        self.notes = tuple(dict.fromkeys(([skew] if skew else []) + [*self._bins[asked].warnings, *warnings]))
+        return newest
 
 
 PARTS = ("traffic", "errors", "confidence", "features")
 """The order in which a poll reads: what the overview needs first comes first."""
+
+
+def _reference_rows(frame: Frame, version: str | None) -> tuple[Window, ...]:
+    """The windows whose rows are the baseline; another version's rows of this very window are part of it."""
+    return frame.references if version is None else (frame.live, *frame.references[:-1])
+
+
+def _of(question: Question) -> Filter:
+    """The rows that are the baseline."""
+    if question.version is None:
+        return question.where
+    return conjunction(question.where, Eq("version", question.version))
+
+
+def _newest_row(traffic: Traffic | None, now: float) -> float | None:
+    """The end of the newest bucket with rows that has begun, at most `now`; unix seconds."""
+    if traffic is None:
+        return None
+    filled = traffic.requests.t[traffic.requests.n.sum(axis=1) > 0]
+    past = filled[filled <= now]
+    return min(now, float(past.max()) + traffic.requests.step) if len(past) else None
 
 
 class _RingSet:
@@ -157,6 +266,7 @@ class _RingSet:
     ) -> None:
         from analysis import slices
 
+        self._store, self._where, self._step = store, where, step
         self._windows = windows
         self._shift_s = shift_s
         self.rings: dict[str, Ring[Any]] = {
@@ -165,10 +275,17 @@ class _RingSet:
             "confidence": Ring(
                 lambda s: store.confidence(s, step, edges, where), slices.merge_histograms, slices.cut_histogram
             ),
-            "features": Ring(
-                lambda s: store.features(s, step, bins, where), slices.merge_features, slices.cut_features
-            ),
         }
+        self.freeze(bins)
+
+    def freeze(self, bins: Mapping[str, Bins]) -> None:
+        """Read the features in these bins from now on."""
+        from analysis import slices
+
+        store, step, where = self._store, self._step, self._where
+        self.rings["features"] = Ring(
+            lambda s: store.features(s, step, bins, where), slices.merge_features, slices.cut_features
+        )
 
     async def read(self, part: str, frame: Frame, newest: float | None) -> None:
         await self.rings[part].read(union(self._windows(frame)), fresh_from(frame, newest))
@@ -195,14 +312,16 @@ class MetricFeed(Feed):
         self.evidence: MetricEvidence | None = None
         self.query = ""
         self.elapsed_s = 0.0
-        self.notes: tuple[str, ...] = ()
         self._discovered = 0.0
         self._step = 0
-        self._newest: float | None = None
         self._ring: Ring[MetricEvidence] | None = None
 
-    async def poll(self, question: Question) -> AsyncIterator[None]:
-        """Bring the evidence up to a frame; yields once. A filter does not apply to metrics.
+    def identity(self, question: Question) -> object:
+        """A filter does not apply to metrics, and a baseline is but other windows."""
+        return question.frame.step
+
+    async def poll(self, question: Question) -> AsyncGenerator[None]:
+        """Bring the evidence up to a frame; yields once.
 
         Raises:
             SourceError: the store could not answer; the evidence from before is kept.
@@ -217,10 +336,12 @@ class MetricFeed(Feed):
             step = frame.step
             self._ring = Ring(lambda spans: self.store.metrics(spans, step), merge_metrics, cut_metrics)
             self._step, self._newest = step, None
-        await self._ring.read(union((frame.live, *frame.references)), fresh_from(frame, self._newest))
+        await self._ring.read(question.windows, fresh_from(frame, self._newest))
         mark = await self.store.watermark()
-        self.evidence, self.query, self.elapsed_s = self._ring.value, self._ring.query, self._ring.elapsed_s
+        self._grown_back(mark, [self._ring])
+        self.evidence, self.answered = self._ring.value, question
+        self.query, self.elapsed_s = self._ring.query, self._ring.elapsed_s
         self.notes = (*self.catalog.notes, *self._ring.warnings)
         self._newest = mark.newest
-        self.heard(mark, frame)
+        self.heard(mark.newest, mark.oldest, frame)
         yield

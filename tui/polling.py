@@ -14,6 +14,17 @@ from tui.session import Session
 LONGEST_BACKOFF_S = 30.0
 
 
+def pause_s(refresh_s: float, failures: int, draw: Callable[[float, float], float] = random.uniform) -> float:
+    """Seconds until the next poll: the refresh interval, longer after each failure in a row, never shorter for one.
+
+    Jitter keeps sources behind one gateway from being asked again in step.
+    """
+    if not failures:
+        return refresh_s
+    longest = max(refresh_s, min(LONGEST_BACKOFF_S, refresh_s * 2.0 ** min(failures, 10)))
+    return max(refresh_s, longest * draw(0.5, 1.0))
+
+
 class Poller:
     """Keeps every feed of a session up to its view."""
 
@@ -21,13 +32,14 @@ class Poller:
         self._session = session
         self._refresh_s = refresh_s
         self._news = news
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
 
     def start(self) -> None:
         """Begin to poll."""
-        for number, feed in enumerate(self._session.feeds):
-            self._tasks[f"{number}"] = asyncio.create_task(self._loop(feed), name=f"poll {feed.status.name}")
+        self._tasks = [
+            asyncio.create_task(self._loop(feed), name=f"poll {feed.status.name}") for feed in self._session.feeds
+        ]
 
     async def restart(self) -> None:
         """Drop what is being asked, at the source too, and ask the view as it is now."""
@@ -40,11 +52,15 @@ class Poller:
         self._wake = asyncio.Event()
 
     async def stop(self) -> None:
-        """Cancel everything that is under way."""
-        tasks, self._tasks = list(self._tasks.values()), {}
-        for task in tasks:
+        """Cancel everything that is under way and wait until it has ended.
+
+        When this is cancelled itself, the next call goes on waiting: two polls of one source never overlap.
+        """
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._tasks = []
 
     async def _loop(self, feed: LogFeed | MetricFeed) -> None:
         failures = 0
@@ -52,9 +68,5 @@ class Poller:
             wake = self._wake
             await self._session.poll(feed, self._news)
             failures = failures + 1 if feed.status.state is State.FAILED else 0
-            pause = self._refresh_s
-            if failures:
-                # Full jitter, so that sources behind one gateway are not asked again in step.
-                pause = min(LONGEST_BACKOFF_S, self._refresh_s * 2**failures) * random.uniform(0.5, 1.0)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), pause)
+                await asyncio.wait_for(wake.wait(), pause_s(self._refresh_s, failures))

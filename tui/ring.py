@@ -66,6 +66,10 @@ class Ring(Generic[E]):
         if self.value is not None:
             self.value = self._cut(self.value, lambda t: within(t, spans))
 
+    def forget_before(self, moment: int) -> None:
+        """Ask again for what lies before `moment` (unix seconds): it has been filled since."""
+        self._known = subtract(self._known, (Window(0, moment),))
+
     def _replace(self, fetched: Fetched[E | None], spans: Sequence[Window]) -> None:
         self.query, self.elapsed_s, self.rows = fetched.query, fetched.elapsed_s, fetched.rows
         self.warnings = fetched.warnings

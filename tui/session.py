@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from analysis.answer import Segment, Snapshot
-from analysis.filters import ALL, And, Eq, Filter, In, conjunction, fields_of
+from analysis.answer import Segment, Snapshot, SourceStatus, State
+from analysis.filters import ALL, And, Eq, Filter, In, Not, conjunction, fields_of
 from analysis.spans import union
 from analysis.view import Frame, View, Window
-from connectors.base import SourceError
-from tui.feeds import Clock, LogFeed, MetricFeed, Question
+from tui.feeds import Clock, LogFeed, MetricFeed, Question, as_source_error
 
 if TYPE_CHECKING:
     from analysis.cases import Case
-    from analysis.evidence import Cube
+    from analysis.evidence import Cube, LogEvidence
     from analysis.triage import Evidence
 
 EXPLAIN_EVERY_S = 30.0
@@ -34,7 +34,7 @@ EXPLAINED = 8
 
 @dataclass(frozen=True, slots=True)
 class _Explained:
-    """The segments of one case, and when they were found."""
+    """The segments of one case, and when they were looked for."""
 
     at: float
     case: Case
@@ -60,7 +60,9 @@ class Session:
         self.clock = clock
         self.confidence_threshold = confidence_threshold
         self._revision = 0
-        self._segments: dict[object, _Explained] = {}
+        self._answered: dict[LogFeed | MetricFeed, int] = {}
+        self._segments: Mapping[tuple[str, str, str], _Explained] = {}
+        self._search_notes: Mapping[str, str] = {}
         self._baseline_cubes: dict[object, tuple[float, Cube]] = {}
 
     @property
@@ -72,6 +74,7 @@ class Session:
         """A new question; answers to the one before are dropped. Another model in focus is no new question."""
         if replace(view, focus=None) != replace(self.view, focus=None):
             self.generation += 1
+            self._segments, self._search_notes = {}, {}
         self.view = view
 
     def frame(self) -> Frame:
@@ -80,56 +83,67 @@ class Session:
 
     def question(self) -> Question:
         """What the feeds are asked."""
-        models = self.view.models
-        chosen: Filter = ALL
-        if models:
-            chosen = Eq("model", models[0]) if len(models) == 1 else In("model", models)
-        version = self.view.baseline.version if self.view.baseline.kind == "version" else None
-        return Question(self.frame(), conjunction(self.view.where, chosen), version)
+        return _question(self.view, self.clock())
 
     async def poll(self, feed: LogFeed | MetricFeed, news: Callable[[], None] = lambda: None) -> None:
-        """Bring one feed up to the view; a failure becomes the feed's state. `news` is called for each new part."""
+        """Bring one feed up to the view. `news` is called for each new part.
+
+        Whatever goes wrong becomes the feed's state, a defect of its store included: a loop that polls must go on.
+        """
         generation = self.generation
         try:
-            async for _ in feed.poll(self.question()):
-                if generation != self.generation:
-                    return
+            async with aclosing(feed.poll(self.question())) as parts:
+                async for _ in parts:
+                    if generation != self.generation:
+                        return
+                    self._answered[feed] = generation
+                    news()
+        except Exception as error:  # noqa: BLE001 - a store's defect is this source's failure, not the end of polling
+            if generation == self.generation:
+                feed.failed(error)
                 news()
-        except SourceError as error:
-            feed.failed(error)
-            news()
 
     async def poll_all(self) -> None:
         """Bring every feed up to the view once."""
         await asyncio.gather(*(self.poll(feed) for feed in self.feeds))
 
     def evidence(self) -> Evidence:
-        """What all feeds know together."""
+        """What all feeds know together about the current view."""
+        return self._evidence(self.view, self.clock())
+
+    def _evidence(self, view: View, now: float) -> Evidence:
         from analysis.merging import merge_logs, merge_metrics
         from analysis.triage import Evidence
 
+        question, generation = _question(view, now), self.generation
+        current = {feed for feed in self.feeds if self._answered.get(feed) == generation or feed.covers(question)}
         logs = metrics = None
         queries: Mapping[str, str] = {}
         elapsed: Mapping[str, float] = {}
+        notes: list[str] = []
         for feed in self.logs:
-            if feed.evidence is not None:
+            if feed.evidence is not None and feed in current:
+                if logs is not None:
+                    notes += _unlike(logs, feed.evidence, feed.status.name)
                 logs = feed.evidence if logs is None else merge_logs(logs, feed.evidence)
                 queries, elapsed = {**feed.queries, **queries}, {**feed.elapsed_s, **elapsed}
-        filtered = bool(fields_of(self.view.where))
         for source in self.metrics:
-            if source.evidence is not None:
+            if source.evidence is not None and source in current:
                 metrics = source.evidence if metrics is None else merge_metrics(metrics, source.evidence)
                 queries = {**queries, "metrics": source.query}
-        notes = tuple(dict.fromkeys(note for feed in self.feeds for note in feed.notes))
+                elapsed = {"metrics": source.elapsed_s, **elapsed}
+        if question.version is not None and metrics is not None:
+            notes.append("metrics are not split by version: they are compared with the windows before")
+        notes += [note for feed in self.feeds for note in feed.notes]
         return Evidence(
             logs=logs,
             metrics=metrics,
-            log_sources=tuple(feed.status for feed in self.logs),
-            metric_sources=tuple(feed.status for feed in self.metrics),
+            log_sources=tuple(_status(feed, feed in current) for feed in self.logs),
+            metric_sources=tuple(_status(feed, feed in current) for feed in self.metrics),
             queries=queries,
             elapsed_s=elapsed,
-            filtered=filtered,
-            notes=notes,
+            filtered=bool(fields_of(view.where)),
+            notes=tuple(dict.fromkeys((*notes, *self._search_notes.values()))),
         )
 
     def answer(self) -> tuple[Snapshot, tuple[Case, ...]]:
@@ -137,75 +151,84 @@ class Session:
         from analysis.triage import evaluate
 
         self._revision += 1
+        view, now, segments = self.view, self.clock(), self._segments
         snapshot, cases = evaluate(
-            self.evidence(), self.view, self.frame(), self.clock(), threshold=self.confidence_threshold
+            self._evidence(view, now), view, view.frame(now), now, threshold=self.confidence_threshold
         )
-        return replace(self._located(snapshot), revision=self._revision), cases
-
-    def _located(self, snapshot: Snapshot) -> Snapshot:
-        """The snapshot with the segments that were found for the same findings before."""
         findings = tuple(
-            replace(finding, where=self._segments[finding.key].segments) if finding.key in self._segments else finding
+            replace(finding, where=segments[finding.key].segments) if finding.key in segments else finding
             for finding in snapshot.findings
         )
-        return replace(snapshot, findings=findings)
+        return replace(snapshot, findings=findings, revision=self._revision), cases
 
     async def close(self) -> None:
         """Release every source."""
-        for feed in self.feeds:
-            await feed.store.close()
+        await asyncio.gather(*(feed.store.close() for feed in self.feeds))
 
     async def explain(self, cases: Sequence[Case]) -> bool:
-        """Look for the segments of the first findings that have rows; True when something new was found.
+        """Look for the segments of the first findings that have rows; True when the answer changes by it.
 
-        Cases of one model share one question to the store for the window and one for the baseline.
+        Cases of one model and one window share one question to a store for the window and one for the baseline.
         """
-        now = self.clock()
+        now, generation = self.clock(), self.generation
+        current = {case.finding.key for case in cases}
+        self._segments = {key: found for key, found in self._segments.items() if key in current}
         due: dict[tuple[str, Window], list[Case]] = {}
         for case in [c for c in cases if c.outcome is not None][:EXPLAINED]:
             known = self._segments.get(case.finding.key)
             if known is None or known.case.outcome != case.outcome or now - known.at > EXPLAIN_EVERY_S:
                 due.setdefault((case.finding.model, case.window), []).append(case)
-        current = {case.finding.key for case in cases}
-        self._segments = {key: found for key, found in self._segments.items() if key in current}
-        generation = self.generation
+        before = (self._segments, self._search_notes)
         for (model, window), group in due.items():
-            for feed in self.logs:
+            found = await self._segments_of(model, window, group)
+            if generation != self.generation:
+                return False
+            fresh = {
+                case.finding.key: _Explained(now, case, segments) for case, segments in zip(group, found, strict=True)
+            }
+            self._segments = {**self._segments, **fresh}
+        return _words(*before) != _words(self._segments, self._search_notes)
+
+    async def _segments_of(self, model: str, window: Window, group: Sequence[Case]) -> list[tuple[Segment, ...]]:
+        """The segments of each case of one model, from the first store that has rows of it and finds any."""
+        generation = self.generation
+        for feed in self.logs:
+            if not _holds(feed, model):
+                continue
+            problem = ""
+            try:
                 found = await self._search(feed, model, window, group)
-                if generation != self.generation:
-                    return False
-                if found:
-                    for case, segments in zip(group, found, strict=True):
-                        self._segments[case.finding.key] = _Explained(now, case, segments)
-                    break
-        return bool(due)
+            except Exception as error:  # noqa: BLE001 - told in the notes; the other stores are still asked
+                found, problem = [], str(as_source_error(error))
+            if generation != self.generation:
+                break
+            name = feed.status.name
+            self._search_notes = {key: text for key, text in self._search_notes.items() if key != name}
+            if problem:
+                self._search_notes = {**self._search_notes, name: f"{name}: segments could not be searched: {problem}"}
+            if any(found):
+                return found
+        return [() for _ in group]
 
     async def _search(
         self, feed: LogFeed, model: str, window: Window, group: Sequence[Case]
-    ) -> list[tuple[Segment, ...]] | None:
-        """The segments of each case of one model; None when this store cannot tell."""
+    ) -> list[tuple[Segment, ...]]:
+        """The segments of each case of one model in one store."""
         from analysis.segments import search
 
-        schema = feed.schema
+        schema, question = feed.schema, self.question()
         if schema is None:
-            return None
+            return []
         outcomes = tuple(case.outcome for case in group if case.outcome is not None)
-        fixed = fields_of(self.view.where) if isinstance(self.view.where, Eq | And) else frozenset()
-        dims = tuple(
-            dim
-            for dim in dict.fromkeys((*(("version",) if "version" in schema.fields else ()), *schema.dims))
-            if dim not in fixed and dim != "model"
-        )
+        fixed = _fixed(question.where) | {"model"}
+        version = ("version",) if "version" in schema.fields and question.version is None else ()
+        dims = tuple(dim for dim in dict.fromkeys((*version, *schema.dims)) if dim not in fixed)
         if not dims:
-            return None
-        question = self.question()
+            return []
         rows = conjunction(question.where, Eq("model", model)) if "model" in schema.fields else question.where
-        try:
-            live = (await feed.store.segments((window,), outcomes, dims, rows)).value
-            baseline = await self._baseline_cube(feed, question, rows, outcomes, dims)
-        except SourceError as error:
-            feed.failed(error)
-            return None
+        now = rows if question.version is None else conjunction(rows, Not(Eq("version", question.version)))
+        live = (await feed.store.segments((window,), outcomes, dims, now)).value
+        baseline = await self._baseline_cube(feed, question, rows, outcomes, dims)
         return [
             await asyncio.to_thread(_found, search, live, baseline, index, case) for index, case in enumerate(group)
         ]
@@ -214,16 +237,57 @@ class Session:
         self, feed: LogFeed, question: Question, rows: Filter, outcomes: tuple[Filter, ...], dims: tuple[str, ...]
     ) -> Cube:
         """Counts of the reference windows, kept for some minutes: a baseline moves slowly."""
-        spans, version = union(question.frame.references), question.baseline_version
-        if version is not None:
-            spans, rows = (question.frame.live, *spans), conjunction(rows, Eq("version", version))
-        key = (feed.status.name, rows, outcomes, dims, question.frame.step, self.view.baseline, self.view.end)
+        spans = union(question.frame.references)
+        if question.version is not None:
+            spans, rows = question.windows, conjunction(rows, Eq("version", question.version))
+        key = (feed, feed.identity(question), self.view.end, rows, outcomes, dims)
         known = self._baseline_cubes.get(key)
         if known is None or self.clock() - known[0] > BASELINE_EVERY_S:
-            cube = (await feed.store.segments(spans, outcomes, dims, rows)).value
-            self._baseline_cubes = dict([*self._baseline_cubes.items(), (key, (self.clock(), cube))][-KEPT_CUBES:])
-            return cube
+            known = (self.clock(), (await feed.store.segments(spans, outcomes, dims, rows)).value)
+            kept = {name: cube for name, cube in self._baseline_cubes.items() if name != key}
+            self._baseline_cubes = dict([*kept.items(), (key, known)][-KEPT_CUBES:])
         return known[1]
+
+
+def _question(view: View, now: float) -> Question:
+    models = view.models
+    chosen: Filter = ALL
+    if models:
+        chosen = Eq("model", models[0]) if len(models) == 1 else In("model", models)
+    return Question(view.frame(now), conjunction(view.where, chosen), view.baseline)
+
+
+def _status(feed: LogFeed | MetricFeed, current: bool) -> SourceStatus:
+    """A feed that has not answered this view yet is loading, unless it fails."""
+    if current or feed.status.state is State.FAILED:
+        return feed.status
+    return replace(feed.status, state=State.LOADING)
+
+
+def _unlike(known: LogEvidence, more: LogEvidence, name: str) -> list[str]:
+    """What a store adds under a name that another store uses for values of its own."""
+    features = known.features
+    left = [f for f, h in more.features.items() if f in features and features[f].bins != h.bins]
+    return [f"{name}: feature {f} is left out, another source logs it too" for f in left]
+
+
+def _holds(feed: LogFeed, model: str) -> bool:
+    """Whether a store has rows of a model."""
+    from analysis.traffic import models_of
+
+    traffic = feed.evidence.traffic if feed.evidence is not None else None
+    return traffic is not None and model in models_of(traffic.requests)
+
+
+def _fixed(where: Filter) -> frozenset[str]:
+    """Fields of which the filter leaves one value, so that they cannot tell rows apart."""
+    parts = where.parts if isinstance(where, And) else (where,)
+    return frozenset(part.field for part in parts if isinstance(part, Eq))
+
+
+def _words(segments: Mapping[tuple[str, str, str], _Explained], notes: Mapping[str, str]) -> object:
+    """What a reader sees of a search; an empty one looks like none."""
+    return {key: found.segments for key, found in segments.items() if found.segments}, dict(notes)
 
 
 def _found(

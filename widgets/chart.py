@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
+from rich.cells import get_character_cell_size
+
 from widgets.axis import time_ticks, value_labels, value_ticks
 from widgets.lines import Line, Run, fitted, merged, plain
 from widgets.painter import CELL, Polyline, paint
@@ -74,6 +76,8 @@ def draw(
     low, high = limits
     if not (math.isfinite(low) and math.isfinite(high) and -1e300 < low < high < 1e300):
         return _filled([((cut("cannot draw: no limits", width), "dim"),)], size)
+    if not -1e12 < span[0] < span[1] < 1e12:
+        return _filled([((cut("cannot draw: no window", width), "dim"),)], size)
     with_axis = height >= 6
     rows = height - (2 if with_axis else 1)
     ticks = value_ticks(low, high, max(2, (rows + 1) // 2 + 1), unit)
@@ -113,7 +117,7 @@ def _mark_columns(marks: Sequence[ChartMark], columns: int, span: tuple[float, f
     found: dict[int, ChartMark] = {}
     for mark in sorted(marks, key=lambda m: (m.kind == "version", m.t)):
         if math.isfinite(mark.t) and start <= mark.t < end:
-            found[int((mark.t - start) / (end - start) * columns)] = mark
+            found[min(columns - 1, int((mark.t - start) / (end - start) * columns))] = mark
     return found
 
 
@@ -146,7 +150,9 @@ def _axis_runs(columns: int, times: Sequence[tuple[int, str]], marks: dict[int, 
         if column < free:
             continue
         sign = "▲" if mark.kind == "version" else "┊"
-        words = f"{sign} {cut(printable(mark.text or mark.kind, 40), 16)} " if columns - column > 6 else sign
+        # One character per cell: a wide or combining one would shift the axis.
+        word = "".join(char if get_character_cell_size(char) == 1 else "?" for char in printable(mark.text, 40))
+        words = f"{sign} {cut(word or mark.kind, 16)} " if columns - column > 6 else sign
         following = min((c for c in marks if c > column), default=columns)
         words = sign if following - column < len(words) else words
         for offset, char in enumerate(words):

@@ -8,17 +8,18 @@ from widgets.chart import HISTOGRAM_HEIGHT, HISTOGRAM_WIDTH, MIN_HEIGHT, MIN_WID
 from widgets.latency import extremes
 from widgets.lines import Line, Run, beside
 from widgets.look import Look, Scene
-from widgets.panel import Panel
+from widgets.panel import OPEN, Panel
 from widgets.text import count, percent, share
 
 LOUD_SHIFT = 0.1
 """A noise-adjusted distance from which the shift is written in the colour of a warning."""
 
 
-class ConfidencePanel(Panel[ConfidencePart]):
+class ConfidencePanel(Panel[ConfidencePart], can_focus=True):
     """Histogram and numbers; with room, the mean over time as well."""
 
     NAME = "CONFIDENCE"
+    BINDINGS = OPEN
 
     def __init__(self, look: Look | None = None, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(look, id=id, classes=classes)

@@ -10,7 +10,7 @@ from widgets.axis import Axis
 from widgets.chart import Picture, Polyline, draw, legend
 from widgets.lines import Column, Line, Run, heading, layout, row
 from widgets.look import Look, Scene
-from widgets.panel import Panel
+from widgets.panel import OPEN, Panel
 from widgets.text import count, ms, ratio
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ LOUD = 1.5
 """A percentile this many times its baseline is written in the colour of a warning."""
 
 
-class LatencyPanel(Panel[LatencyPart]):
+class LatencyPanel(Panel[LatencyPart], can_focus=True):
     """p99 against the baseline; with room, all four percentiles and their table."""
 
     NAME = "LATENCY"
+    BINDINGS = OPEN
 
     def __init__(self, look: Look | None = None, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(look, id=id, classes=classes)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -37,6 +39,10 @@ _EXPLAINED = {
     State.FAILED: "the source did not answer",
     State.ABSENT: "not logged by this store",
 }
+
+
+OPEN: list[BindingType] = [Binding("enter", "open", "Open", id="panel.open", show=False)]
+"""The keys of a panel without rows that can have the focus."""
 
 
 def same(a: object, b: object) -> bool:
@@ -72,6 +78,18 @@ class Panel(Widget, Generic[Part]):
     """The heading."""
     CLOCKED: ClassVar[bool] = False
     """Whether the body tells ages, so that it is drawn again when only time has passed."""
+
+    class Opened(Message):
+        """Enter on a panel without rows: the reader wants it large."""
+
+        def __init__(self, panel: Panel[Any]) -> None:
+            super().__init__()
+            self.panel = panel
+
+        @property
+        def control(self) -> Panel[Any]:
+            """The panel, for `@on(..., "#id")`."""
+            return self.panel
 
     def __init__(self, look: Look | None = None, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
@@ -168,6 +186,10 @@ class Panel(Widget, Generic[Part]):
         look = styles(self._ground())
         segments = [Segment(text, base + _style(look, role)) for text, role in self._lines[y]]
         return Strip(segments).adjust_cell_length(width, base)
+
+    def action_open(self) -> None:
+        """Ask for this panel in large."""
+        self.post_message(self.Opened(self))
 
     def on_focus(self) -> None:
         """The title and the cursor show where the keys go."""

@@ -1,0 +1,79 @@
+"""The bins question: quantiles and frequent values of every feature from one sample of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.evidence import Bins
+from connectors.dialect import Dialect
+from connectors.sqlrows import TOP_CATEGORIES, category_bins, reference_bins
+
+REFERENCE_SHARES = (0.001, 0.01, 0.05, *(i / 10 for i in range(1, 10)), 0.95, 0.99, 0.999)
+"""Quantiles that become the edges of numeric features: 16 bins, two of them out of the baseline's range."""
+
+FEW_VALUES = 20
+"""A numeric feature with at most this many distinct values is a category."""
+
+ID_RATIO = 0.5
+"""A string column with more distinct values per row than this identifies requests and is no feature."""
+
+_QUANTILE, _VALUE, _DISTINCT = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class BinsQuery:
+    """Features by name, whether each is numeric, and the engine."""
+
+    names: tuple[str, ...]
+    numeric: tuple[bool, ...]
+    dialect: Dialect
+
+    def sql(self, relation: str, share: float) -> str:
+        """SQL: rows (feature k, part, text v, number x, count n) from a `share` of the rows of `relation`."""
+        d = self.dialect
+        rows = f"{relation} AS logs"
+        if share < 1:
+            rows = d.sampled(f"(SELECT * FROM {rows}) AS drawn", share)
+        parts = []
+        for k, (name, numeric) in enumerate(zip(self.names, self.numeric, strict=True)):
+            x = d.ident(name)
+            text, number, kept = ("NULL", x, d.finite(x)) if numeric else (x, "NULL", f"{x} IS NOT NULL")
+            if numeric:
+                parts.append(
+                    f"SELECT {k} AS k, {_QUANTILE} AS part, NULL AS v, {d.quantile_rows(x, REFERENCE_SHARES)} AS x, "
+                    f"0 AS n FROM drawn_rows WHERE {kept}"
+                )
+            else:
+                parts.append(
+                    f"SELECT {k} AS k, {_DISTINCT} AS part, NULL AS v, count(DISTINCT {x}) AS x, count({x}) AS n "
+                    "FROM drawn_rows"
+                )
+            parts.append(
+                f"(SELECT {k} AS k, {_VALUE} AS part, {text} AS v, {number} AS x, count(*) AS n FROM drawn_rows "
+                f"WHERE {kept} GROUP BY {x} ORDER BY n DESC, {x} LIMIT {TOP_CATEGORIES})"
+            )
+        columns = ", ".join(d.ident(name) for name in self.names)
+        return f"WITH drawn_rows AS {d.materialized} (SELECT {columns} FROM {rows}) {' UNION ALL '.join(parts)}"
+
+    def bins(
+        self, k: Sequence[Any], part: Sequence[Any], v: Sequence[Any], x: Sequence[Any], n: Sequence[Any]
+    ) -> tuple[dict[str, Bins], list[str]]:
+        """Bins by feature, without the features that are always null; and a warning per id that was left out."""
+        answers: list[list[list[tuple[Any, Any]]]] = [[[], [], []] for _ in self.names]
+        for feature, kind, text, number, count in zip(k, part, v, x, n, strict=True):
+            if number is not None or text is not None:
+                answers[feature][kind].append((number if text is None else text, count))
+        bins: dict[str, Bins] = {}
+        warnings: list[str] = []
+        for name, numeric, (quantiles, top, distinct) in zip(self.names, self.numeric, answers, strict=True):
+            if not top:
+                continue
+            if numeric and len(top) > FEW_VALUES:
+                bins[name] = reference_bins([edge for edge, _ in quantiles])
+            elif distinct and distinct[0][0] > max(TOP_CATEGORIES, ID_RATIO * distinct[0][1]):
+                warnings.append(f"{name} is left out: more than {ID_RATIO:.0%} of its values are distinct")
+            else:
+                bins[name] = category_bins([value for value, _ in sorted(top, key=lambda row: (-row[1], row[0]))])
+        return bins, warnings
