@@ -45,6 +45,10 @@ BEHIND_S = 1.0
 """A terminal that is this far behind gets no ticks: each would only make the next key wait."""
 
 
+FAREWELL_S = 2.0
+"""How long the last lines may take to write."""
+
+
 class Answered(Message):
     """A new snapshot. A burst of them collapses to the last."""
 
@@ -101,7 +105,6 @@ class Triage(App[None]):
 
     def _begin(self) -> None:
         """After the first paint: numpy, DuckDB and httpx take longer to import than the screen takes to draw."""
-        gc.freeze()
         gc.enable()
         self._answer_loop()
         self.set_interval(1.0, self._tick)
@@ -293,6 +296,13 @@ class Triage(App[None]):
         self.look = replace(self.look, utc=not self.look.utc)
         self.main.restyle(self.look)
 
+    def action_mouse(self) -> None:
+        """Give the mouse to the terminal, for its own selection, or take it back."""
+        driver = self._driver
+        if isinstance(driver, CellDiffDriver):
+            driver.set_mouse(not driver.mouse)
+            self.notify("mouse on" if driver.mouse else "mouse off: the terminal selects text")
+
     def action_refresh(self) -> None:
         """Ask every source again now."""
         if self._poller is not None:
@@ -348,5 +358,10 @@ def run(options: Options, prepare: Callable[[], Options] | None = None) -> int:
     app.run(mouse=options.mouse)
     from tui.output import farewell
 
+    status = app.return_code or 0
+    # Writing to a terminal that takes nothing any more would block for ever.
+    guard = lifecycle.leave_within(FAREWELL_S, status)
     sys.stdout.write(farewell(app.snapshot, app.written))
-    return app.return_code or 0
+    sys.stdout.flush()
+    guard.cancel()
+    return status

@@ -16,6 +16,7 @@ from analysis.words import duration
 from tui.feeds import LogFeed, MetricFeed
 from tui.lifecycle import terminal_problem
 from tui.options import Options
+from tui.report import write
 from tui.screens.main import size_class
 from tui.session import Session
 from widgets.text import printable
@@ -52,11 +53,11 @@ def run(options: Options) -> int:
 
 def show(title: str, checks: list[Check]) -> bool:
     """Print one section; True when a check in it failed."""
-    sys.stdout.write(f"{title}\n")
+    write(f"{title}\n")
     for check in checks:
-        sys.stdout.write(f"  {check.state:<4}  {printable(check.what, 2000)}\n")
+        write(f"  {check.state:<4}  {printable(check.what, 2000)}\n")
         if check.hint:
-            sys.stdout.write(f"        -> {printable(check.hint, 1000)}\n")
+            write(f"        -> {printable(check.hint, 1000)}\n")
     sys.stdout.flush()
     return any(check.state == "FAIL" for check in checks)
 

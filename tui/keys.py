@@ -54,6 +54,7 @@ KEYS = (
     Key("zone", "z", "z", "zone", "times in UTC or in your zone"),
     Key("copy", "y", "y", "copy", "copy the finding under the cursor, or the whole report"),
     Key("export", "e", "e", "export", "write the report to files (Markdown, JSON) and the screen (SVG)"),
+    Key("mouse", "M", "M", "mouse", "mouse on or off: off leaves text selection to the terminal"),
     Key("refresh", "r", "r", "refresh", "ask every source again now"),
     Key("help", "question_mark,f1", "?", "help", "help for the panel in focus, and all keys", "help"),
     Key("quit", "q", "q", "quit", "quit"),

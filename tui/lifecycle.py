@@ -35,10 +35,11 @@ def terminal_problem() -> str | None:
     return None
 
 
-def leave_within(seconds: float, return_code: int, last: Callable[[], None] | None = None) -> None:
+def leave_within(seconds: float, return_code: int, last: Callable[[], None] | None = None) -> threading.Timer:
     """End the process after `seconds` if it has not ended by itself, whatever it is doing; `last` is called before.
 
-    For everything that could block for ever on the way out: a worker, a thread, a print to a stalled terminal.
+    For everything that could block for ever on the way out: a worker, a thread, a print to a stalled terminal. The timer
+    that is returned may be cancelled once the danger is over.
     """
 
     def end() -> None:
@@ -51,6 +52,7 @@ def leave_within(seconds: float, return_code: int, last: Callable[[], None] | No
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
+    return timer
 
 
 class Lifecycle:

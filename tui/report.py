@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from analysis.answer import Finding, ModelRow, Segment, Severity, Signal, Snapshot, SourceStatus
+from analysis.answer import Finding, ModelRow, Segment, Severity, Signal, Snapshot, SourceStatus, State
 from analysis.filters import format_filter
 from analysis.words import duration, milliseconds, percent, quantity
 from tui.options import Options
@@ -35,9 +35,26 @@ SUBJECT_KEYS = {
 def run(options: Options, output: str) -> int:
     """Ask every source once, print the answer, and return the exit code of its status."""
     snapshot = asyncio.run(evaluate(options))
-    text = {"json": as_json, "markdown": as_markdown, "text": as_text}[output](snapshot)
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-    return EXIT[snapshot.status]
+    write({"json": as_json, "markdown": as_markdown, "text": as_text}[output](snapshot) + "\n")
+    return EXIT[status_of(snapshot)]
+
+
+def write(text: str) -> None:
+    """Text on stdout; what its encoding does not have becomes an escape."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def status_of(snapshot: Snapshot) -> Severity | None:
+    """The worst severity; None when all that is known is that the sources fail."""
+    failed = {source.name for source in snapshot.sources if source.state is State.FAILED}
+    told = [f for f in snapshot.findings if not (f.signal is Signal.STALENESS and f.subject in failed)]
+    return snapshot.status if told or snapshot.models else None
+
+
+def _status_word(snapshot: Snapshot) -> str:
+    status = status_of(snapshot)
+    return "unknown" if status is None else str(status)
 
 
 async def evaluate(options: Options) -> Snapshot:
@@ -56,18 +73,20 @@ async def evaluate(options: Options) -> Snapshot:
 
 
 def as_json(snapshot: Snapshot) -> str:
-    """The answer as documented in docs/report.md; numbers that are not known are null."""
-    return json.dumps(as_dict(snapshot), indent=2, allow_nan=False, ensure_ascii=False)
+    """The answer as documented in docs/report.md; numbers that are not known are null.
+
+    Only ASCII: a terminal and a file of any encoding take it, and no character of a label acts on either.
+    """
+    return json.dumps(as_dict(snapshot), indent=2, allow_nan=False)
 
 
 def as_dict(snapshot: Snapshot) -> dict[str, Any]:
     """The answer as plain data."""
     frame, view = snapshot.frame, snapshot.view
-    status = snapshot.status
     return {
         "schema": SCHEMA,
         "generated_at": _time(snapshot.generated_at),
-        "status": "unknown" if status is None else str(status),
+        "status": _status_word(snapshot),
         "view": {
             "from": _time(frame.live.start),
             "to": _time(frame.live.end),
@@ -160,21 +179,16 @@ def _number(value: float | None) -> float | None:
 
 
 def _time(t: float | None) -> str | None:
-    """RFC 3339 in UTC, to the second."""
-    return None if t is None else datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """RFC 3339 in UTC, to the second; None for a moment outside the years 1 to 9999, which a broken clock writes."""
+    try:
+        return None if t is None else datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def as_text(snapshot: Snapshot) -> str:
     """The answer for a person's terminal: what changed, the models, the sources."""
-    status = "unknown" if snapshot.status is None else str(snapshot.status)
-    frame = snapshot.frame
-    lines = [
-        f"{status.upper()}  {_time(frame.live.start)} to {_time(frame.live.end)}"
-        f" ({duration(frame.live.length)}) against {snapshot.view.baseline.label}"
-        + (f", {format_filter(snapshot.view.where)}" if format_filter(snapshot.view.where) else ""),
-        "",
-        "WHAT CHANGED",
-    ]
+    lines = [f"{_status_word(snapshot).upper()}  {_question(snapshot)}", "", "WHAT CHANGED"]
     lines += [f"  {line}" for line in _finding_lines(snapshot)] or [f"  {nothing(snapshot)}"]
     lines += [
         "",
@@ -197,9 +211,17 @@ def as_text(snapshot: Snapshot) -> str:
     return "\n".join(lines)
 
 
+def _question(snapshot: Snapshot) -> str:
+    """Window, baseline, and which rows and models were looked at."""
+    live, view = snapshot.frame.live, snapshot.view
+    rows = [format_filter(view.where), f"models {', '.join(view.models)}" if view.models else ""]
+    words = f"{_time(live.start)} to {_time(live.end)} ({duration(live.length)}) against {view.baseline.label}"
+    return printable(", ".join([words, *filter(None, rows)]))
+
+
 def nothing(snapshot: Snapshot) -> str:
     """What to say when no finding is listed."""
-    if snapshot.status is None:
+    if status_of(snapshot) is None:
         return "cannot tell: no model has data in this window"
     return f"nothing: {len(snapshot.models)} models within their usual range"
 
@@ -237,12 +259,10 @@ def source_lines(snapshot: Snapshot) -> list[str]:
 
 def as_markdown(snapshot: Snapshot) -> str:
     """The answer for a ticket or a chat."""
-    frame = snapshot.frame
-    status = "unknown" if snapshot.status is None else str(snapshot.status)
     lines = [
-        f"# mltriage: {status}",
+        f"# mltriage: {_status_word(snapshot)}",
         "",
-        f"{_time(frame.live.start)} to {_time(frame.live.end)}, against {snapshot.view.baseline.label}.",
+        f"{_cell(_question(snapshot))}.",
         "",
         "## What changed",
         "",
@@ -254,7 +274,7 @@ def as_markdown(snapshot: Snapshot) -> str:
             cells = (finding.severity, _time(finding.onset) or "", finding.signal, finding.model, finding.title, where)
             lines.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
     else:
-        lines.append(nothing(snapshot))
+        lines.append(_cell(nothing(snapshot)))
     lines += ["", "## Models", "", "| model | state | req/s | p50 | p99 | errors | confidence |"]
     lines.append("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for row in snapshot.models:
@@ -269,5 +289,9 @@ def as_markdown(snapshot: Snapshot) -> str:
     return "\n".join(lines)
 
 
+_MARKUP = str.maketrans({c: f"\\{c}" for c in "\\|[]*"} | {"<": "&lt;", "`": "'"})
+
+
 def _cell(text: str) -> str:
-    return printable(text).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
+    """Text from outside as Markdown that is nothing but text: no table, link, image or HTML."""
+    return printable(text).translate(_MARKUP)

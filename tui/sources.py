@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NoReturn, TypeVar, cast
 
 from connectors.base import LogStore, MetricStore
 from tui.config_schema import LogSource, PrometheusSource, ScrapeSource
-from tui.feeds import Clock, LogFeed, MetricFeed
+from tui.feeds import Clock, LogFeed, MetricFeed, as_source_error
 from tui.options import Options
 from tui.session import Session
 
+Store = TypeVar("Store", LogStore, MetricStore)
+
 
 def open_session(options: Options, clock: Clock = time.time) -> Session:
-    """A session over every source. Nothing is asked yet, so nothing can fail yet."""
+    """A session over every source. One that cannot be opened is there too, and says why when it is asked."""
     from analysis.confidence import EDGES
 
-    logs = [LogFeed(open_logs(source), EDGES, clock) for source in options.logs]
+    logs = [LogFeed(_opened(open_logs, source, "files"), EDGES, clock) for source in options.logs]
     metrics = [
-        *(MetricFeed(open_prometheus(source), clock) for source in options.prometheus),
-        *(MetricFeed(store, clock) for store in open_scrapes(options.scrape)),
+        *(MetricFeed(_opened(open_prometheus, source, "prometheus"), clock) for source in options.prometheus),
+        *(MetricFeed(_opened(open_scrape, sources, "scrape"), clock) for sources in _by_name(options.scrape)),
     ]
     return Session(logs, metrics, options.view, confidence_threshold=options.confidence_threshold, clock=clock)
 
@@ -41,7 +44,7 @@ def open_prometheus(source: PrometheusSource) -> MetricStore:
 
     return PrometheusStore(
         source.url,
-        headers=Credentials(source).headers(),
+        headers=Credentials(source).headers,
         ca=Path(source.ca_file) if source.ca_file else None,
         cert=(Path(source.cert_file), Path(source.key_file)) if source.cert_file and source.key_file else None,
         name=source.name,
@@ -52,17 +55,48 @@ def open_prometheus(source: PrometheusSource) -> MetricStore:
     )
 
 
-def open_scrapes(sources: Sequence[ScrapeSource]) -> list[MetricStore]:
-    """The stores over /metrics pages; a page and a recorded history of the same name are one store."""
+def open_scrape(sources: Sequence[ScrapeSource]) -> MetricStore:
+    """The store over the /metrics pages of one name; a recorded history of that name is their past."""
     from connectors.scrape import ScrapeStore
 
-    stores: list[MetricStore] = []
-    for name in dict.fromkeys(source.name for source in sources):
-        own = [source for source in sources if source.name == name]
-        pages = [source.url for source in own if source.url]
-        files = [Path(source.file) for source in own if source.file]
-        targets = pages or [str(file) for file in files]
-        history = files[0] if pages and files else None
-        interval = min(source.interval for source in own)
-        stores.append(ScrapeStore(targets, history=history, interval_s=interval, name=name))
-    return stores
+    pages = [source.url for source in sources if source.url]
+    files = [Path(source.file) for source in sources if source.file]
+    return ScrapeStore(
+        pages or [str(file) for file in files],
+        history=files[0] if pages and files else None,
+        interval_s=min(source.interval for source in sources),
+        name=sources[0].name,
+    )
+
+
+def _by_name(sources: Sequence[ScrapeSource]) -> list[tuple[ScrapeSource, ...]]:
+    names = dict.fromkeys(source.name for source in sources)
+    return [tuple(source for source in sources if source.name == name) for name in names]
+
+
+class _Unopened:
+    """Stands for a source that cannot be opened: the first question every feed asks gets the reason."""
+
+    def __init__(self, name: str, kind: str, error: Exception) -> None:
+        self.name = name
+        self.kind = kind
+        self._error = as_source_error(error)
+
+    async def describe(self) -> NoReturn:
+        raise self._error.with_traceback(None)
+
+    discover = describe
+
+    async def cancel(self) -> None:
+        """Nothing runs."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _opened(open_store: Callable[[Any], Store], source: Any, kind: str) -> Store:
+    try:
+        return open_store(source)
+    except Exception as error:  # noqa: BLE001 - whatever a source's constructor refuses is that source's failure
+        name = source[0].name if isinstance(source, tuple) else source.name
+        return cast(Store, _Unopened(name, kind, error))
