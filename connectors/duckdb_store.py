@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -73,6 +74,8 @@ class DuckDbStore(SqlStore):
         self._paths = tuple(paths)
         self._override = mapping or Mapping()
         self._scratch = Path(tempfile.mkdtemp(prefix="mltriage-"))
+        # Also when the program ends without close(): the folder may hold lines of the log.
+        self._remove_scratch = weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
         self._duckdb = DuckDbTransport(roots(self._paths), self._scratch, memory_limit, threads)
         super().__init__(name, "files", DuckDbDialect(), self._duckdb)
         self._lock = threading.Lock()
@@ -85,7 +88,7 @@ class DuckDbStore(SqlStore):
     async def close(self) -> None:
         """Stop the threads, drop the database and the private files."""
         await super().close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._remove_scratch()
 
     async def describe(self) -> Schema:
         """Columns, mapping, dims and features; notes name the files that are left out and why."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,7 +61,7 @@ class DuckDbTransport:
         ):
             self._con.execute(f"SET {setting}")
         self._pool = ThreadPoolExecutor(WORKERS, "duckdb")
-        self._running: set[_Call] = set()
+        self._running: dict[_Call, asyncio.Future[Any]] = {}
 
     async def run(self, sql: str) -> Columns:
         """Columns as numpy arrays, masked where null."""
@@ -74,20 +75,20 @@ class DuckDbTransport:
     async def call(self, work: Callable[[Any], T]) -> T:
         """Run `work(cursor)` in a thread. Cancelling the task interrupts its statement and waits for the thread."""
         call = _Call(self._con.cursor())
-        self._running.add(call)
         future = asyncio.get_running_loop().run_in_executor(self._pool, call.run, work)
+        self._running[call] = future
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            await call.stop(future)
+            # Shielded: a second cancellation must not leave the statement running.
+            await asyncio.shield(asyncio.ensure_future(call.stop(future)))
             raise
         finally:
-            self._running.discard(call)
+            self._running.pop(call, None)
 
     async def cancel(self) -> None:
-        """Interrupt everything that runs."""
-        for call in tuple(self._running):
-            call.interrupt()
+        """Interrupt everything that runs and wait until it has stopped."""
+        await asyncio.gather(*(call.stop(future) for call, future in tuple(self._running.items())))
 
     async def close(self) -> None:
         """Interrupt, wait for the threads, drop the database."""
@@ -102,6 +103,8 @@ class _Call:
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
         self._stopped = False
+        self._closed = False
+        self._closing = threading.Lock()
 
     def run(self, work: Callable[[Any], T]) -> T:
         import duckdb
@@ -113,7 +116,9 @@ class _Call:
         except duckdb.Error as error:
             raise _readable(error) from error
         finally:
-            self._cursor.close()
+            with self._closing:
+                self._closed = True
+                self._cursor.close()
 
     def execute(self, sql: str) -> Any:
         """Run one statement, unless the call was stopped between two."""
@@ -122,10 +127,14 @@ class _Call:
         return self._cursor.execute(sql)
 
     def interrupt(self) -> None:
+        """Stop the running statement and start no other."""
         self._stopped = True
-        self._cursor.interrupt()
+        with self._closing:
+            if not self._closed:
+                self._cursor.interrupt()
 
     async def stop(self, future: asyncio.Future[Any]) -> None:
+        """Interrupt until the thread that fills `future` is done."""
         # An interrupt that arrives just before the statement starts is lost: repeat it until the thread is done.
         while not future.done():
             self.interrupt()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,17 +25,24 @@ NEAR_S = 0.005
 """Below this connect time gzip costs more than it saves: 206 ms against 21 ms for 1.2 MB on loopback."""
 ATTEMPTS = 3
 
+Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]
+"""Headers, or what gives them for each request; it may block, and may raise a SourceError."""
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """How to get in. Secrets come from files or the environment, and appear in no message."""
 
-    headers: Mapping[str, str] | None = None
+    headers: Headers | None = None
     auth: tuple[str, str] | None = None
     bearer_token_file: Path | None = None
     ca: Path | None = None
     cert: tuple[Path, Path] | None = None
     """Client certificate and its key."""
+
+    def own_headers(self) -> dict[str, str]:
+        """The headers as of now. May block; raises what a callable raises."""
+        return dict(self.headers() if callable(self.headers) else self.headers or {})
 
     def bearer(self) -> dict[str, str]:
         """The authorization header of the token file, which is read anew because tokens rotate.
@@ -110,6 +117,7 @@ class HttpSource:
         self._flight: set[asyncio.Task[Any]] = set()
         self._connect_s: float | None = None
         self._slots = asyncio.Semaphore(CONNECTIONS)
+        self._proving = asyncio.Lock()
 
     async def send(
         self,
@@ -125,6 +133,7 @@ class HttpSource:
         Raises:
             UnreachableError: refused, DNS, TLS, timeout, or still failing after the last try.
             RejectedError: TLS or token files cannot be used.
+            SourceError: as a callable `Access.headers` raised it.
             MalformedError: the answer is larger than `max_bytes`, or not HTTP.
         """
         from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -147,11 +156,19 @@ class HttpSource:
             reraise=True,
         )
         async with self._tracked(), self._slots:
+            sent = {**await self._own_headers(), **(headers or {})}
             try:
                 async with asyncio.timeout(self.timeout_s):
-                    return await retrying(self._once, method, path, fields or {}, headers or {})
+                    return await retrying(self._once, method, path, fields or {}, sent)
             except TimeoutError:
                 raise self._slow() from None
+
+    async def _own_headers(self) -> dict[str, str]:
+        """Asked for in turn, so that requests at one time share what the first of them obtained."""
+        if not callable(self._access.headers):
+            return self._access.own_headers()
+        async with self._proving:
+            return await asyncio.to_thread(self._access.own_headers)
 
     async def _once(self, method: str, path: str, fields: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
         answer = await self._exchange(method, path, fields, headers)
@@ -221,7 +238,6 @@ class HttpSource:
         if self._client is None:
             secure = self.url.startswith("https")
             self._client = httpx.AsyncClient(
-                headers=dict(self._access.headers or {}),
                 auth=self._access.auth,
                 verify=self._access.verify() if secure and self._transport is None else False,
                 timeout=httpx.Timeout(self.timeout_s, connect=CONNECT_S),

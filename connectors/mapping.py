@@ -4,7 +4,7 @@ Rules of inference, in this order:
 
 1. Canonical fields by well-known names (`wellknown`), whole name first, then the last part of a struct path.
 2. `features.x`, `feature_x`, `f_x` are features. A column with a well-known dimension name and at most 500 values is
-   a dim.
+   a dim, unless only one model of several fills it: then it is an input of that model.
 3. Booleans, and strings with at most 50 distinct values: filled for one model of several -> feature; filled for more
    than one model -> dim; only one model in the log -> dim with at most 8 distinct values, else feature.
 4. Other numbers are features, except ids. Other strings are features unless most of their values are distinct.
@@ -337,7 +337,13 @@ class _Inference:
             return "", f"left out, a {kind} is neither dim nor feature"
         if feature_prefix(column):
             return "feature", ""
-        if name in DIM_NAMES and filled and distinct <= (DIM_VALUES if group == "number" else NAMED_DIM_VALUES):
+        of_one_model = self.models > 1 and filled_models == 1
+        if (
+            name in DIM_NAMES
+            and filled
+            and not of_one_model
+            and distinct <= (DIM_VALUES if group == "number" else NAMED_DIM_VALUES)
+        ):
             return "dim", ""
         if group == "number":
             return ("", "left out, an id") if name == "id" or name.endswith("_id") else ("feature", "")

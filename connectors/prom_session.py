@@ -40,7 +40,8 @@ def prom_session(access: Access | None = None) -> requests.Session:
                 kwargs["data"], kwargs["params"] = kwargs.get("params"), None
             kwargs["timeout"] = kwargs.get("timeout") or TIMEOUT_S
             kwargs["allow_redirects"] = False
-            kwargs["headers"] = {**(kwargs.get("headers") or {}), **(access or Access()).bearer()}
+            proof = access or Access()
+            kwargs["headers"] = {**proof.own_headers(), **(kwargs.get("headers") or {}), **proof.bearer()}
             try:
                 response = super().request(method, url, *args, **kwargs)
             except requests.exceptions.SSLError as error:
@@ -54,7 +55,6 @@ def prom_session(access: Access | None = None) -> requests.Session:
 
     session = PromSession()
     session.headers["Accept-Encoding"] = "identity"
-    session.headers.update(dict((access or Access()).headers or {}))
     if access and access.auth:
         session.auth = access.auth
     if access and access.ca:

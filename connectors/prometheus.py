@@ -13,7 +13,7 @@ from analysis.evidence import Fetched, MetricEvidence
 from analysis.spans import union
 from analysis.view import DAY_S, Window
 from connectors.base import Catalog, MissingDataError, RejectedError, SourceError, Watermark
-from connectors.http import Access, HttpSource
+from connectors.http import Access, Headers, HttpSource
 from connectors.metric_evidence import Row, assemble, grid_of
 from connectors.presets import name_pattern, parse_matchers
 from connectors.prom_api import PromApi, Result
@@ -63,7 +63,7 @@ class PrometheusStore:
         url: str,
         *,
         auth: tuple[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Headers | None = None,
         bearer_token_file: Path | None = None,
         ca: Path | None = None,
         cert: tuple[Path, Path] | None = None,

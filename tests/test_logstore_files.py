@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import shutil
 import time
@@ -248,6 +249,14 @@ async def test_closing_leaves_no_private_files(tmp_path: Path) -> None:
     scratch = store._scratch
     assert scratch.is_dir()
     await store.close()
+    assert not scratch.exists()
+
+
+async def test_a_store_that_is_dropped_without_closing_leaves_no_private_files(tmp_path: Path) -> None:
+    store = DuckDbStore([str(tmp_path)])
+    scratch = store._scratch
+    del store
+    gc.collect()
     assert not scratch.exists()
 
 

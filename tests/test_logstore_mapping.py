@@ -61,6 +61,16 @@ async def test_a_fleet_log_of_several_models_is_understood_without_config(tmp_pa
     assert schema.missing == ("weight",)
 
 
+async def test_a_dimension_name_that_one_model_of_several_fills_is_a_feature_of_that_model(tmp_path: Path) -> None:
+    write_parquet(
+        tmp_path / "a.parquet", rows(), "*, CASE WHEN model = 'fraud' THEN tier END AS plan, device AS platform"
+    )
+    schema = await _schema(tmp_path)
+    assert "platform" in schema.dims
+    assert "plan" not in schema.dims
+    assert "plan" in {feature.name for feature in schema.features}
+
+
 TS = {
     "TIMESTAMP": f"make_timestamp(({START} + 30 * i) * 1000000)",
     "TIMESTAMP_NS": f"make_timestamp_ns(({START} + 30 * i) * 1000000000)",
