@@ -60,8 +60,8 @@ class Dialect(Protocol):
         """Select item that gives one row per share, in any order."""
         ...
 
-    def sampled(self, relation: str, share: float) -> str:
-        """A FROM item holding about `share` of the rows of `relation`."""
+    def drawn(self, x: str, share: float) -> str:
+        """Condition that holds for about `share` of the values of x, and always for the same ones."""
         ...
 
     materialized: str
@@ -113,5 +113,5 @@ class DuckDbDialect:
     def quantile_rows(self, x: str, shares: Sequence[float]) -> str:
         return f"unnest(quantile_cont({x}, [{', '.join(map(repr, shares))}]))"
 
-    def sampled(self, relation: str, share: float) -> str:
-        return f"{relation} TABLESAMPLE bernoulli({100 * share:.4f} PERCENT)"
+    def drawn(self, x: str, share: float) -> str:
+        return f"hash({x}) % 1000000 < {round(1e6 * share)}"

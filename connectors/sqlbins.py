@@ -33,9 +33,8 @@ class BinsQuery:
     def sql(self, relation: str, share: float) -> str:
         """SQL: rows (feature k, part, text v, number x, count n) from a `share` of the rows of `relation`."""
         d = self.dialect
-        rows = f"{relation} AS logs"
-        if share < 1:
-            rows = d.sampled(f"(SELECT * FROM {rows}) AS drawn", share)
+        # The same question has the same answer: a sample drawn by chance would give other bins each time.
+        rows = f"{relation} AS logs" + (f" WHERE {d.drawn(d.ident('ts'), share)}" if share < 1 else "")
         parts = []
         for k, (name, numeric) in enumerate(zip(self.names, self.numeric, strict=True)):
             x = d.ident(name)

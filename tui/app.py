@@ -90,7 +90,7 @@ class Triage(App[None]):
 
     def get_default_screen(self) -> Screen[None]:
         """The one screen."""
-        return MainScreen(self.look)
+        return MainScreen(self.look, *self.size)
 
     @property
     def main(self) -> MainScreen:
@@ -231,7 +231,7 @@ class Triage(App[None]):
     def action_page(self, page: str) -> None:
         """One of the numbered screens."""
         if page in PAGES:
-            self.main.pin(self.main.finding if page != "overview" else None)
+            self.main.pin(None if page == "overview" else self.main.finding_of(page))
             self.main.open(page)
 
     def action_filter(self) -> None:

@@ -38,8 +38,8 @@ def terminal_problem() -> str | None:
 def leave_within(seconds: float, return_code: int, last: Callable[[], None] | None = None) -> threading.Timer:
     """End the process after `seconds` if it has not ended by itself, whatever it is doing; `last` is called before.
 
-    For everything that could block for ever on the way out: a worker, a thread, a print to a stalled terminal. The timer
-    that is returned may be cancelled once the danger is over.
+    For everything that could block for ever on the way out: a worker, a thread, a print to a stalled terminal. The
+    timer that is returned may be cancelled once the danger is over.
     """
 
     def end() -> None:

@@ -14,7 +14,9 @@ from analysis.view import View
 from widgets.lines import Line, Run, cells, fitted
 from widgets.look import Scene
 from widgets.panel import Panel
-from widgets.text import age, clock, duration
+from widgets.text import age, clock, cut, duration
+
+NAME_CELLS = 20
 
 _SOURCE_ROLES = {
     State.LIVE: "dim",
@@ -136,7 +138,11 @@ class HeaderPanel(Panel[HeaderPart]):
     def _source(self, source: SourceStatus, now: float) -> list[Run]:
         word = {State.LIVE: "ok", State.FAILED: "FAILED", State.STALE: "STALE"}.get(source.state, source.state.value)
         role = _SOURCE_ROLES[source.state]
-        out: list[Run] = [(f"{self.foreign(source.name, 20)} ", "dim"), (word, role)]
+        name = self.foreign(source.name)
+        if len(name) > NAME_CELLS and "/" in name:
+            # The end of a path tells sources apart, its beginning does not.
+            name = ("..." if self.look.ascii else "…") + name[1 - NAME_CELLS :]
+        out: list[Run] = [(f"{cut(name, NAME_CELLS + 2, ascii=self.look.ascii)} ", "dim"), (word, role)]
         if source.state is State.STALE and source.newest_sample is not None:
             out.append((f" {age(now - source.newest_sample)}", role))
         return out

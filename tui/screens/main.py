@@ -52,8 +52,9 @@ class MainScreen(Screen[None]):
 
     AUTO_FOCUS = "#changes"
 
-    def __init__(self, look: Look) -> None:
-        super().__init__()
+    def __init__(self, look: Look, columns: int, rows: int) -> None:
+        # Classes given here cost nothing; each one added later makes Textual style every widget again.
+        super().__init__(classes=f"-overview -{size_class(columns, rows)}")
         self.look = look
         self.page = "overview"
         self.snapshot: Snapshot | None = None
@@ -77,17 +78,13 @@ class MainScreen(Screen[None]):
         yield KeysLine(look, id="keys")
 
     def on_mount(self) -> None:
-        self.add_class("-overview")
         self.query_one(KeysLine).put(tuple(Hint(key.label, key.hint) for key in KEYS if key.hint))
-        self._arrange()
 
     def on_resize(self, event: Resize) -> None:
-        self._arrange(event.size.width, event.size.height)
-
-    def _arrange(self, columns: int | None = None, rows: int | None = None) -> None:
-        size = size_class(columns or self.app.size.width, rows or self.app.size.height)
-        for _, _, name in (*SIZES, (0, 0, "tiny")):
-            self.set_class(name == size, f"-{name}")
+        size = size_class(event.size.width, event.size.height)
+        if not self.has_class(f"-{size}"):
+            self.remove_class("-tiny", *(f"-{name}" for _, _, name in SIZES))
+            self.add_class(f"-{size}")
 
     def open(self, page: str) -> None:
         """Show a page; the focus goes to what can be moved through there."""
@@ -136,6 +133,14 @@ class MainScreen(Screen[None]):
         if self.page == "overview" or pinned is None:
             return self.query_one(ChangesPanel).item
         return pinned
+
+    def finding_of(self, page: str) -> Finding | None:
+        """The finding that a page explains: the one at hand if it belongs there, else the model's first that does."""
+        at_hand, snapshot = self.finding, self.snapshot
+        if snapshot is None or (at_hand is not None and PAGE_OF.get(at_hand.signal) == page):
+            return at_hand
+        own = (f for f in snapshot.findings if f.model == snapshot.focus and PAGE_OF.get(f.signal) == page)
+        return next(own, at_hand)
 
     def pin(self, finding: Finding | None) -> None:
         """Keep the segments of one finding in view while its page is open."""
