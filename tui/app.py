@@ -84,6 +84,7 @@ class Triage(App[None]):
         self.written: list[str] = []
         """Files that the summary names when the program ends."""
         self._poller: Poller | None = None
+        self._lifecycle: lifecycle.Lifecycle | None = None
         self._due = asyncio.Event()
         self._earlier: list[View] = []
         self.animation_level = "none"
@@ -100,7 +101,7 @@ class Triage(App[None]):
     def on_mount(self) -> None:
         self.theme = "textual-dark" if self.options.theme == "dark" else "textual-light"
         self.set_keymap(dict(self.options.keys))
-        lifecycle.install(self)
+        self._lifecycle = lifecycle.install(self)
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -343,6 +344,8 @@ class Triage(App[None]):
             await self._poller.stop()
         if self.session is not None:
             await self.session.close()
+        if self._lifecycle is not None:
+            self._lifecycle.close()
 
 
 def run(options: Options, prepare: Callable[[], Options] | None = None) -> int:

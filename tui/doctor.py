@@ -149,7 +149,11 @@ def understood(feed: LogFeed | MetricFeed) -> Iterator[Check]:
         yield Check("ok" if catalog.presets else "warn", f"presets: {listed(catalog.presets) or 'none detected'}")
         signals = tuple(f"{signal} ({preset})" for signal, preset in catalog.signals.items())
         yield Check("ok" if signals else "warn", f"signals: {listed(signals) or 'none'}")
-        yield Check("ok", f"models: {listed(catalog.models) or 'none named'}")
+        yield Check(
+            "ok" if catalog.models else "warn",
+            f"models: {listed(catalog.models) or 'none'}",
+            "" if catalog.models else "no request metric was recognised: `queries` of the source can name it",
+        )
         notes = (*catalog.notes, *feed.notes)
     for note in dict.fromkeys(notes):
         yield Check("ok", f"note: {note}")

@@ -64,6 +64,8 @@ class Lifecycle:
         self._loop = asyncio.get_running_loop()
         self._stopped = threading.Event()
         self._leaving = False
+        self._deadlines: list[threading.Timer] = []
+        self._wake, self._waker = os.pipe()
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             # A program started by nohup has to go on; if its terminal is lost, the watch sees it.
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -77,12 +79,21 @@ class Lifecycle:
             return
         self._leaving = True
         self._stopped.set()
-        leave_within(GONE_WITHIN_S, 128 + number, self._last_words)
+        self._deadlines.append(leave_within(GONE_WITHIN_S, 128 + number, self._last_words))
         self._app.exit(return_code=128 + number)
 
     def close(self) -> None:
-        """Stop watching (the signals stay handled until the event loop ends)."""
+        """Stop watching, as the last act of the app (the signals stay handled until the event loop ends).
+
+        A thread that outlives the app keeps all of it alive, and DuckDB complains of that on the user's terminal.
+        """
         self._stopped.set()
+        os.write(self._waker, b".")
+        self._watch.join()
+        for deadline in self._deadlines:
+            deadline.cancel()
+        os.close(self._wake)
+        os.close(self._waker)
 
     def _last_words(self) -> None:
         try:
@@ -97,11 +108,14 @@ class Lifecycle:
         fileno = sys.__stdin__.fileno() if sys.__stdin__ is not None else 0
         poller = select.poll()
         poller.register(fileno, 0)
+        poller.register(self._wake, select.POLLIN)
         while not self._stopped.is_set() and not self._loop.is_closed():
             hung_up = any(
                 event & (select.POLLHUP | select.POLLERR | select.POLLNVAL)
                 for _, event in poller.poll(CHECK_EVERY_S * 1000)
             )
+            if self._stopped.is_set():
+                return
             if hung_up or not os.isatty(fileno):
                 self._lost()
                 return
@@ -110,7 +124,7 @@ class Lifecycle:
         if self._stopped.is_set() or self._loop.is_closed():
             return
         # Armed here and not only in the event loop: an input thread that reads end of file can keep the loop busy.
-        leave_within(GONE_WITHIN_S, 128 + signal.SIGHUP, self._last_words)
+        self._deadlines.append(leave_within(GONE_WITHIN_S, 128 + signal.SIGHUP, self._last_words))
         self._loop.call_soon_threadsafe(self.leave, signal.SIGHUP)
 
 

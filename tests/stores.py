@@ -1,0 +1,255 @@
+"""Log and metric stores in memory: they answer from a list of rows, and fail, hang or change when a test says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from analysis.evidence import (
+    OTHER,
+    UNSEEN,
+    Bins,
+    CategoryBins,
+    Counts,
+    Cube,
+    ErrorCounts,
+    Fetched,
+    Histogram,
+    Key,
+    MetricEvidence,
+    Traffic,
+)
+from analysis.filters import ALL, And, Eq, Filter, In, Not, Scalar
+from analysis.view import Window
+from connectors.base import Catalog, FeatureSpec, Schema, Watermark
+
+NOW = 1_795_305_600.0
+"""The clock of the tests: 2026-11-22 00:00:00 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One inference."""
+
+    t: float
+    model: str = "fraud"
+    version: str = "41"
+    region: str = "eu"
+    error: str | None = None
+    merchant: str = "food"
+
+
+def holds(row: Row, where: Filter) -> bool:
+    """Whether a row passes the kinds of filter that sessions make."""
+    match where:
+        case And(parts):
+            return all(holds(row, part) for part in parts)
+        case Not(part):
+            return not holds(row, part)
+        case Eq(name, value):
+            return bool(getattr(row, _NAMES.get(name, name)) == value)
+        case In(name, values):
+            return getattr(row, _NAMES.get(name, name)) in values
+    raise NotImplementedError(where)
+
+
+_NAMES = {"error_type": "error"}
+
+
+@dataclass
+class Script:
+    """What a store does beside answering: `fails[question]` is raised, `gates[question]` is waited for."""
+
+    fails: dict[str, Exception] = field(default_factory=dict)
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    asked: list[tuple[str, tuple[Window, ...], Filter]] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+
+    async def step(self, name: str, spans: Sequence[Window] = (), where: Filter = ALL) -> None:
+        """Remember a question, wait for its gate, and fail if that is the script."""
+        self.asked.append((name, tuple(spans), where))
+        try:
+            if name in self.gates:
+                await self.gates[name].wait()
+        except asyncio.CancelledError:
+            self.stopped.append(name)
+            raise
+        if name in self.fails:
+            raise self.fails[name]
+
+    def names(self) -> list[str]:
+        """The questions so far, in order."""
+        return [name for name, _, _ in self.asked]
+
+
+class Logs(Script):
+    """A `LogStore` over rows that a test may change at any time."""
+
+    kind = "files"
+
+    def __init__(self, rows: Sequence[Row] = (), name: str = "logs") -> None:
+        super().__init__()
+        self.name = name
+        self.rows = list(rows)
+        self.features_logged: tuple[FeatureSpec, ...] = (FeatureSpec("merchant", "categorical"),)
+        self.closed = False
+
+    def _pick(self, spans: Sequence[Window], where: Filter) -> list[Row]:
+        return [r for r in self.rows if any(w.start <= r.t < w.end for w in spans) and holds(r, where)]
+
+    async def describe(self) -> Schema:
+        """Model, version, error type and a region."""
+        await self.step("describe")
+        fields = {name: name for name in ("ts", "model", "version", "error_type")}
+        return Schema({}, fields, {"region": "region"}, self.features_logged, ("latency_ms", "confidence"))
+
+    async def watermark(self) -> Watermark:
+        """Of all rows."""
+        await self.step("watermark")
+        times = [row.t for row in self.rows]
+        return Watermark(max(times, default=None), min(times, default=None))
+
+    async def feature_bins(self, spans: Sequence[Window], where: Filter = ALL) -> Fetched[Mapping[str, Bins]]:
+        """One bin per merchant of the rows."""
+        await self.step("feature_bins", spans, where)
+        seen = sorted({row.merchant for row in self._pick(spans, where)})
+        return Fetched({"merchant": CategoryBins((*seen, OTHER, UNSEEN))} if seen else {}, "bins")
+
+    async def series(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[Traffic]:
+        """Requests and errors by (model, version)."""
+        await self.step("series", spans, where)
+        rows = self._pick(spans, where)
+        requests = _counts(rows, step, lambda r: (r.model, r.version))
+        failed = _counts(rows, step, lambda r: (r.model, r.version), lambda r: r.error is not None)
+        return Fetched(Traffic(requests, failed, None), "series", warnings=("sampled",))
+
+    async def confidence(
+        self, spans: Sequence[Window], step: int, edges: Sequence[float], where: Filter = ALL
+    ) -> Fetched[Histogram | None]:
+        """Not logged."""
+        await self.step("confidence", spans, where)
+        return Fetched(None, "")
+
+    async def features(
+        self, spans: Sequence[Window], step: int, bins: Mapping[str, Bins], where: Filter = ALL
+    ) -> Fetched[Mapping[str, Histogram]]:
+        """The merchants in the given bins."""
+        await self.step("features", spans, where)
+        rows, kinds = self._pick(spans, where), bins.get("merchant")
+        if not isinstance(kinds, CategoryBins):
+            return Fetched({}, "")
+        t, keys = _grid(rows, step, lambda r: (r.model,))
+        n = np.zeros((len(t), len(keys), len(kinds)))
+        for row in rows:
+            label = row.merchant if row.merchant in kinds.labels else UNSEEN
+            at = int(np.searchsorted(t, int(row.t) // step * step))
+            n[at, keys.index((row.model,)), kinds.labels.index(label)] += 1
+        zeros = np.zeros(n.shape[:2])
+        return Fetched({"merchant": Histogram(t, step, keys, kinds, n, zeros, zeros, zeros)}, "features")
+
+    async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:
+        """By (model, error type)."""
+        await self.step("errors", spans, where)
+        rows = [row for row in self._pick(spans, where) if row.error is not None]
+        counts = _counts(rows, step, lambda r: (r.model, str(r.error)))
+        first = {key: min(r.t for r in rows if (r.model, r.error) == key) for key in counts.keys}
+        return Fetched(ErrorCounts(counts, first), "errors")
+
+    async def segments(
+        self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL
+    ) -> Fetched[Cube]:
+        """One leaf per combination of the dims."""
+        await self.step("segments", spans, where)
+        rows = self._pick(spans, where)
+        leaves = sorted({tuple(str(getattr(row, dim)) for dim in dims) for row in rows})
+        values = tuple(tuple(sorted({leaf[i] for leaf in leaves})) for i in range(len(dims)))
+        codes = [[values[i].index(value) for i, value in enumerate(leaf)] for leaf in leaves]
+        n, hits = np.zeros(len(leaves)), np.zeros((len(leaves), len(outcomes)))
+        for row in rows:
+            at = leaves.index(tuple(str(getattr(row, dim)) for dim in dims))
+            n[at] += 1
+            hits[at] += [holds(row, outcome) for outcome in outcomes]
+        cells = np.array(codes, dtype=np.int64).reshape(len(leaves), len(dims))
+        return Fetched(Cube(tuple(dims), values, cells, n, hits, tuple(outcomes)), "segments")
+
+    async def top_values(
+        self, spans: Sequence[Window], field: str, where: Filter = ALL, limit: int = 20
+    ) -> Fetched[tuple[tuple[str, float], ...]]:
+        """No session asks for them."""
+        raise NotImplementedError
+
+    async def records(
+        self, spans: Sequence[Window], where: Filter = ALL, limit: int = 50
+    ) -> Fetched[tuple[Mapping[str, Scalar | None], ...]]:
+        """No session asks for them."""
+        raise NotImplementedError
+
+    async def cancel(self) -> None:
+        """Nothing runs on its own."""
+
+    async def close(self) -> None:
+        """Remembered."""
+        self.closed = True
+
+
+class Metrics(Script):
+    """A `MetricStore` over rows."""
+
+    kind = "prometheus"
+
+    def __init__(self, rows: Sequence[Row] = (), name: str = "metrics") -> None:
+        super().__init__()
+        self.name = name
+        self.rows = list(rows)
+
+    async def discover(self) -> Catalog:
+        """One preset."""
+        await self.step("discover")
+        return Catalog(("plain",), {"requests": "plain"}, ("fraud",), ("no latency is exposed",))
+
+    async def watermark(self) -> Watermark:
+        """Of all rows."""
+        await self.step("watermark")
+        times = [row.t for row in self.rows]
+        return Watermark(max(times, default=None), min(times, default=None))
+
+    async def metrics(self, spans: Sequence[Window], step: int) -> Fetched[MetricEvidence]:
+        """Requests by model."""
+        await self.step("metrics", spans)
+        rows = [r for r in self.rows if any(w.start <= r.t < w.end for w in spans)]
+        requests = _counts(rows, step, lambda r: (r.model, "all"))
+        return Fetched(MetricEvidence(Traffic(requests, None, None), None, {}, ()), "metrics")
+
+    async def cancel(self) -> None:
+        """Nothing runs on its own."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def _grid(rows: Sequence[Row], step: int, key: Callable[[Row], Key]) -> tuple[Any, tuple[Key, ...]]:
+    t = np.array(sorted({int(row.t) // step * step for row in rows}), dtype=np.int64)
+    return t, tuple(sorted({key(row) for row in rows}))
+
+
+def _counts(
+    rows: Sequence[Row], step: int, key: Callable[[Row], Key], counts: Callable[[Row], bool] = lambda _: True
+) -> Counts:
+    t, keys = _grid(rows, step, key)
+    n = np.zeros((len(t), len(keys)))
+    for row in rows:
+        n[np.searchsorted(t, int(row.t) // step * step), keys.index(key(row))] += counts(row)
+    return Counts(t, step, keys, n)
+
+
+def steady(until: float = NOW, seconds: int = 3 * 3_600, every: int = 10, **fields: str | None) -> list[Row]:
+    """One row every so many seconds up to a moment; every tenth comes from another region."""
+    start = int(until) - seconds
+    return [
+        Row(float(t), **{"region": "us" if i % 10 == 0 else "eu", **fields})  # type: ignore[arg-type]
+        for i, t in enumerate(range(start, int(until), every))
+    ]

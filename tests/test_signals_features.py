@@ -1,0 +1,212 @@
+"""What is said of features."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from analysis.answer import Severity, Signal
+from analysis.cases import Case
+from analysis.distances import js_distance
+from analysis.evidence import CategoryBins, NumericBins
+from analysis.features import FeatureChange, feature_changes, moved_bins, rows_in
+from analysis.filters import And, In, Not, Null, Or, Range
+from tests.evidence import (
+    FRAME,
+    NEWEST,
+    ONSET,
+    RECENT,
+    Floats,
+    Model,
+    SharesOver,
+    after,
+    listed,
+    model_logs,
+    normal_shares,
+    reference_bins,
+    shares_after,
+    steady,
+    without_references,
+)
+from tests.evidence import lognormal_shares as lognormal
+
+AGE = reference_bins(lambda rng, n: rng.normal(50, 10, n))
+PRICE = reference_bins(lambda rng, n: rng.lognormal(3, 0.6, n))
+COUNTRY = CategoryBins(("de", "fr", "it", "(other)", "(unseen)"))
+USUAL_COUNTRIES = np.array([0.5, 0.3, 0.15, 0.05, 0.0])
+
+
+def aged(mean: float, sd: float = 10) -> Floats:
+    return normal_shares(AGE.edges, mean, sd)
+
+
+def priced(factor: float) -> Floats:
+    return lognormal(PRICE.edges, math.exp(3) * factor, 0.6)
+
+
+def steadily(shares: Floats) -> SharesOver:
+    return lambda _: shares
+
+
+HEALTHY: Mapping[str, tuple[NumericBins | CategoryBins, SharesOver]] = {
+    "age": (AGE, steadily(aged(50))),
+    "price": (PRICE, steadily(priced(1))),
+    "country": (COUNTRY, steadily(USUAL_COUNTRIES)),
+}
+
+
+def changes_of(model: Model, seed: int = 1) -> tuple[FeatureChange, ...]:
+    return feature_changes(model_logs(model, seed).features, FRAME, NEWEST, model.name)
+
+
+def only_case(changes: tuple[FeatureChange, ...], feature: str) -> Case:
+    cases = [change for change in changes if change.case is not None]
+    assert [change.row.feature for change in cases] == [feature]
+    assert changes[0] is cases[0]
+    assert cases[0].case is not None
+    return cases[0].case
+
+
+@pytest.mark.parametrize("onset", [ONSET, RECENT])
+@pytest.mark.parametrize(("mean", "word"), [(62, "above"), (38, "below")])
+def test_a_drift_is_found_in_its_direction_with_its_onset(onset: int, mean: float, word: str) -> None:
+    changes = changes_of(Model(features={**HEALTHY, "age": (AGE, shares_after(onset, aged(mean), aged(50)))}))
+    case = only_case(changes, "age")
+    finding = case.finding
+    assert finding.signal is Signal.FEATURE
+    assert finding.severity is Severity.WARNING
+    assert finding.subject == "age"
+    assert finding.onset is not None
+    assert abs(finding.onset - onset) <= 60
+    assert f"mass moved {word}" in finding.title
+    assert finding.now == pytest.approx(float(js_distance(aged(mean), aged(50))), abs=0.03)
+    assert changes[0].row.state == "DRIFT"
+    assert isinstance(case.outcome, Range)
+    assert (case.outcome.low or -math.inf) < mean < (case.outcome.high or math.inf)
+
+
+def test_a_category_that_grows_is_found_by_its_name() -> None:
+    then = np.array([0.2, 0.3, 0.45, 0.05, 0.0])
+    changes = changes_of(Model(features={**HEALTHY, "country": (COUNTRY, shares_after(ONSET, then, USUAL_COUNTRIES))}))
+    case = only_case(changes, "country")
+    assert case.outcome == In("country", ("it",))
+    assert "'it'" in case.finding.title or "'de'" in case.finding.title
+
+
+@pytest.mark.parametrize("onset", [ONSET, RECENT])
+def test_a_burst_of_nulls_is_found_with_its_share_since_its_onset(onset: int) -> None:
+    changes = changes_of(Model(features=HEALTHY, nulls={"age": after(onset, 0.4, 0.01)}))
+    case = only_case(changes, "age")
+    finding = case.finding
+    assert (finding.signal, finding.check) == (Signal.QUALITY, "null_rate")
+    assert finding.now == pytest.approx(0.4, abs=0.02)
+    assert finding.baseline == pytest.approx(0.01, abs=0.003)
+    assert finding.onset is not None
+    assert abs(finding.onset - onset) <= 60
+    assert case.outcome == Null("age")
+    assert finding.title.startswith("age null 1.0% -> ")
+
+
+def test_a_feature_of_nothing_but_nulls_is_found() -> None:
+    changes = changes_of(Model(features=HEALTHY, nulls={"age": after(FRAME.live.start, 1.0, 0.01)}))
+    case = only_case(changes, "age")
+    assert case.finding.now == 1.0
+    assert changes[0].row.now.sum() == 0
+
+
+def test_fewer_nulls_than_usual_are_no_warning() -> None:
+    changes = changes_of(Model(features=HEALTHY, nulls={"age": after(FRAME.live.start, 0.01, 0.3)}))
+    case = only_case(changes, "age")
+    assert case.finding.severity is Severity.INFO
+    assert case.finding.effect < 0
+
+
+def test_values_that_were_nulls_before_are_told_by_the_drift_they_cause() -> None:
+    filled = 0.7 * aged(50)
+    filled[2] += 0.3
+    nulls = {"age": after(FRAME.live.start, 0.0, 0.3)}
+    features = {**HEALTHY, "age": (AGE, shares_after(FRAME.live.start, filled, aged(50)))}
+    case = only_case(changes_of(Model(features=features, nulls=nulls)), "age")
+    assert case.finding.signal is Signal.FEATURE
+    assert case.finding.severity is Severity.WARNING
+
+
+def test_a_category_that_the_baseline_never_had_is_found() -> None:
+    then = np.array([0.46, 0.3, 0.15, 0.05, 0.04])
+    changes = changes_of(Model(features={**HEALTHY, "country": (COUNTRY, shares_after(ONSET, then, USUAL_COUNTRIES))}))
+    case = only_case(changes, "country")
+    assert case.finding.check == "unseen_category"
+    assert changes[0].row.unseen == pytest.approx(0.04, abs=0.02)
+    assert case.outcome == And((Not(In("country", ("de", "fr", "it"))), Not(Null("country"))))
+
+
+def test_a_sensor_that_is_stuck_is_a_constant() -> None:
+    stuck = np.zeros(len(AGE))
+    stuck[4] = 1.0
+    case = only_case(changes_of(Model(features={**HEALTHY, "age": (AGE, shares_after(ONSET, stuck, aged(50)))})), "age")
+    assert case.finding.check == "constant"
+    assert "constant" in case.finding.title
+
+
+@pytest.mark.parametrize("factor", [100, 1_000])
+def test_a_change_of_unit_is_named_by_its_factor(factor: float) -> None:
+    """Wide fixed bins, so that the multiplied values stay inside them."""
+    edges = tuple(float(edge) for edge in np.geomspace(1, 1e6, 61))
+    bins = NumericBins((-math.inf, *edges, math.inf), reference=False)
+    before, then = lognormal(bins.edges, 20, 0.6), lognormal(bins.edges, 20 * factor, 0.6)
+    case = only_case(
+        changes_of(Model(features={**HEALTHY, "price": (bins, shares_after(ONSET, then, before))})), "price"
+    )
+    assert f"values x{factor}" in case.finding.title
+
+
+@pytest.mark.parametrize(("rate", "clumping"), [(2, 0.3), (20, 0.3), (500, 0.1)])
+def test_healthy_features_are_left_in_peace(rate: float, clumping: float) -> None:
+    daily = Model(
+        rate=lambda t: rate * (1 + 0.4 * math.sin(2 * math.pi * t / 86_400)), clumping=clumping, features=HEALTHY
+    )
+    for seed in range(4):
+        changes = changes_of(daily, seed)
+        assert [listed(change.case) for change in changes] == [None] * 3
+        assert all(change.row.state in ("ok", "tiny") for change in changes)
+
+
+def test_too_few_rows_say_so_and_claim_nothing() -> None:
+    drifting = {"age": (AGE, shares_after(FRAME.live.start, aged(90), aged(50)))}
+    (change,) = changes_of(Model(rate=after(FRAME.live.start, 0.05, 20), features=drifting))
+    assert change.case is None
+    assert change.row.state == "too few"
+
+
+def test_without_a_baseline_no_feature_is_judged() -> None:
+    logs = without_references(model_logs(Model(features=HEALTHY)))
+    assert feature_changes(logs.features, FRAME, NEWEST, "shop") == ()
+    assert feature_changes({}, FRAME, NEWEST, "shop") == ()
+
+
+def test_a_model_that_vanishes_or_is_not_there_has_no_changes() -> None:
+    changes = changes_of(Model(rate=after(FRAME.live.start, 0, 20), features=HEALTHY))
+    assert [change.row.state for change in changes] == ["too few"] * 3
+    assert feature_changes(model_logs(Model(features=HEALTHY)).features, FRAME, NEWEST, "other") == ()
+
+
+def test_a_cause_never_outranks_every_symptom() -> None:
+    features = {"age": (AGE, shares_after(FRAME.live.start, aged(100, 1), aged(50)))}
+    case = only_case(changes_of(Model(features=features, nulls={"age": steady(0.0)})), "age")
+    assert case.finding.score <= 4
+
+
+def test_the_bins_that_gained_are_one_filter() -> None:
+    live, base = np.array([10.0, 40, 40, 10]), np.array([40.0, 10, 10, 40])
+    assert list(moved_bins(live, base)) == [1, 2]
+    logs = model_logs(Model(features=HEALTHY))
+    age, country = logs.features["age"], logs.features["country"]
+    assert isinstance(age.bins, NumericBins)
+    edges = age.bins.edges
+    assert rows_in("age", age, [3, 4]) == Range("age", low=edges[3], high=edges[5])
+    assert rows_in("age", age, [0]) == Range("age", high=edges[1])
+    assert rows_in("age", age, [0, len(age.bins) - 1]) == Or((Range("age", high=edges[1]), Range("age", low=edges[-2])))
+    assert rows_in("country", country, [0, 2]) == In("country", ("de", "it"))
