@@ -29,9 +29,14 @@ class Chart(Static):
     def __init__(self, number: int) -> None:
         super().__init__()
         self.number = number
+        self.tick = 0
         self.border_title = f"p99 ms {number}"
 
+    def on_resize(self) -> None:
+        self.draw(self.tick)
+
     def draw(self, tick: int) -> None:
+        self.tick = tick
         width, height = max(self.size.width - 6, 1), max(self.size.height - 1, 1)
         levels = [(math.sin((x + tick) / (5 + self.number)) + 1) / 2 * height for x in range(width)]
         rows = []
@@ -70,10 +75,6 @@ class Sample(App[None]):
             self.call_after_refresh(self.tick)
             if not self.options.still:
                 self.timer = self.set_interval(1 / self.options.hz, self.tick)
-
-    def on_resize(self) -> None:
-        if not self.options.empty:
-            self.call_after_refresh(self.draw_all)
 
     def tick(self) -> None:
         self.ticks += 1

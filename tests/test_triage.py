@@ -24,11 +24,12 @@ from tests.evidence import (
     fleet_logs,
     gauge,
     model_logs,
+    shares_after,
     source,
     steady,
     without_references,
 )
-from tests.test_signals_features import AGE, HEALTHY, aged, shares_after
+from tests.test_signals_features import AGE, HEALTHY, aged
 
 HEALTHY_FLEET = [Model("ads", rate=steady(5), features=HEALTHY), Model("shop", features=HEALTHY)]
 SLOW_SHOP = [HEALTHY_FLEET[0], replace(HEALTHY_FLEET[1], median_ms=after(ONSET, 240, 80))]
@@ -294,10 +295,10 @@ def daily(rate: float, phase: float) -> Model:
 
 
 def test_forty_healthy_windows_raise_no_alarm() -> None:
-    """Clumped, daily traffic at three rates: 120 models, each with three features and two gauges."""
+    """Clumped, daily traffic at 2 and 500 requests a second: 80 models with three features each, and two gauges."""
     raised: list[str] = []
     for seed in range(40):
-        logs = fleet_logs([daily(rate, seed) for rate in (2, 20, 500)], seed)
+        logs = fleet_logs([daily(rate, seed) for rate in (2, 500)], seed)
         gauges = [
             gauge("cpu", steady(0.4), noise=0.05, seed=seed, replica="r1"),
             gauge("queue_depth", steady(2), noise=1, unit="req", seed=seed, replica="r1"),

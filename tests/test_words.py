@@ -47,7 +47,7 @@ def test_no_number_raises_and_each_has_its_unit(value: float) -> None:
     assert re.fullmatch(r"--|-?[\d.e+-]+[kMG]?", quantity(value))
     assert re.fullmatch(r"--|-?[\d.e+-]+[kMG]? ([KMGT]i)?B", binary_bytes(value))
     assert re.fullmatch(r"--|\d+s|\d+m|\d+h(\d\dm)?|\d+d(\d+h)?", duration(value))
-    assert (milliseconds(value) != "--") == (percent(value) != "--") == (quantity(value) != "--") == known
+    assert (milliseconds(value) != "--") == (quantity(value) != "--") == (duration(value) != "--") == known
 
 
 @given(anything, anything)
