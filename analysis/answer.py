@@ -341,8 +341,15 @@ class Snapshot:
 
     @property
     def status(self) -> Severity | None:
-        """Worst severity of the findings; None when nothing could be evaluated."""
-        if not self.models and not any(finding.severity.rank >= 2 for finding in self.findings):
+        """Worst severity of the findings; None when nothing could be evaluated.
+
+        That a source fails is a finding, but where no model has data it is all that is known.
+        """
+        failed = {source.name for source in self.sources if source.state is State.FAILED}
+        told = any(
+            f.severity.rank >= 2 and not (f.signal is Signal.STALENESS and f.subject in failed) for f in self.findings
+        )
+        if not self.models and not told:
             return None
         worst = max((finding.severity for finding in self.findings), key=lambda s: s.rank, default=Severity.OK)
         return worst if worst.rank >= Severity.WARNING.rank else Severity.OK

@@ -157,7 +157,7 @@ def test_a_healthy_fleet_is_ok(tmp_path: Path, run: Run) -> None:
 async def test_the_worst_finding_is_the_exit_status(severities: tuple[str, ...], code: int) -> None:
     found = await snapshot(Logs(steady()))
     findings = tuple(Finding(Signal.LATENCY, "fraud", Severity(s), "slow", 1, 1, 1, 1) for s in severities)
-    assert report.EXIT[report.status_of(replace(found, findings=findings))] == code
+    assert report.EXIT[replace(found, findings=findings).status] == code
 
 
 async def test_without_data_and_with_a_failed_only_source_nothing_can_be_told() -> None:
@@ -165,7 +165,7 @@ async def test_without_data_and_with_a_failed_only_source_nothing_can_be_told() 
     down.fails["describe"] = UnreachableError("refused")
     for stores in ((Logs(),), (down,), (Logs(), down), ()):
         found = await snapshot(*stores)
-        assert report.EXIT[report.status_of(found)] == 3
+        assert report.EXIT[found.status] == 3
         assert report.as_dict(found)["status"] == "unknown"
         assert report.as_text(found).startswith("UNKNOWN")
         assert "# mltriage: unknown" in report.as_markdown(found)
@@ -175,7 +175,7 @@ async def test_a_failed_source_beside_a_healthy_one_is_a_warning() -> None:
     down = Logs(name="down")
     down.fails["describe"] = UnreachableError("refused")
     found = await snapshot(Logs(steady()), down)
-    assert report.EXIT[report.status_of(found)] == 1
+    assert report.EXIT[found.status] == 1
 
 
 async def test_numbers_and_times_that_do_not_exist_are_null() -> None:

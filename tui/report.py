@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from analysis.answer import Finding, ModelRow, Segment, Severity, Signal, Snapshot, SourceStatus, State
+from analysis.answer import Finding, ModelRow, Segment, Severity, Signal, Snapshot, SourceStatus
 from analysis.filters import format_filter
 from analysis.words import duration, milliseconds, percent, quantity
 from tui.options import Options
@@ -36,7 +36,7 @@ def run(options: Options, output: str) -> int:
     """Ask every source once, print the answer, and return the exit code of its status."""
     snapshot = asyncio.run(evaluate(options))
     write({"json": as_json, "markdown": as_markdown, "text": as_text}[output](snapshot) + "\n")
-    return EXIT[status_of(snapshot)]
+    return EXIT[snapshot.status]
 
 
 def write(text: str) -> None:
@@ -45,15 +45,8 @@ def write(text: str) -> None:
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-def status_of(snapshot: Snapshot) -> Severity | None:
-    """The worst severity; None when all that is known is that the sources fail."""
-    failed = {source.name for source in snapshot.sources if source.state is State.FAILED}
-    told = [f for f in snapshot.findings if not (f.signal is Signal.STALENESS and f.subject in failed)]
-    return snapshot.status if told or snapshot.models else None
-
-
 def _status_word(snapshot: Snapshot) -> str:
-    status = status_of(snapshot)
+    status = snapshot.status
     return "unknown" if status is None else str(status)
 
 
@@ -221,7 +214,7 @@ def _question(snapshot: Snapshot) -> str:
 
 def nothing(snapshot: Snapshot) -> str:
     """What to say when no finding is listed."""
-    if status_of(snapshot) is None:
+    if snapshot.status is None:
         return "cannot tell: no model has data in this window"
     return f"nothing: {len(snapshot.models)} models within their usual range"
 
