@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from analysis.evidence import Bins
 from analysis.view import Frame, View
 
 if TYPE_CHECKING:
-    from analysis.evidence import Floats, Ints
+    from analysis.evidence import Bins, Floats, Ints
 
 
 class Severity(StrEnum):

@@ -135,8 +135,8 @@ def standard_deviation(counts: Floats, bins: NumericBins) -> float:
 def shape(now: Floats, baseline: Floats) -> str:
     """The direction of a confidence shift in words. now, baseline: [B] shares over equal bins of 0..1.
 
-    collapse: one bin holds three times its share and a fifth of all rows; two humps: both ends grew and the middle
-    shrank; otherwise the end that mass moved to (statistics.md section 3).
+    two humps: both ends grew and the middle shrank; collapse: one bin holds three times its share and a fifth of all
+    rows; otherwise the end that mass moved to (statistics.md section 3).
     """
     if not (now.sum() > 0 and baseline.sum() > 0):
         return ""
@@ -144,13 +144,13 @@ def shape(now: Floats, baseline: Floats) -> str:
     change = now - baseline
     top = int(np.argmax(now))
     low, middle, high = change[:third].sum(), change[third:-third].sum(), change[-third:].sum()
+    if low > 0.02 and high > 0.02 and middle < 0:
+        return "two humps: both ends grew"
     if now[top] >= 0.2 and now[top] >= 3 * max(baseline[top], 1e-9):
         return f"collapse: {percent(float(now[top]))} of rows at {(top + 0.5) / len(now):.2f}"
     moved = float(np.abs(change).sum() / 2)
     if moved < 0.01:
         return "unchanged"
-    if low > 0.02 and high > 0.02 and middle < 0:
-        return "two humps: both ends grew"
     centre = np.arange(len(now)) / len(now)
     direction = "down" if float((change * centre).sum()) < 0 else "up"
     return f"{percent(moved)} of rows moved {direction}"

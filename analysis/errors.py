@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.answer import ErrorRow, ErrorsPanel, Finding, PanelStatus, Signal
 from analysis.cases import Case
@@ -16,8 +17,11 @@ from analysis.ranking import severity, share_bound, weighted
 from analysis.scales import Scale, scale_since, scales
 from analysis.since import since
 from analysis.slices import grid, grid_times, key_index, model_counts, window_sum, window_sums
-from analysis.view import Frame, Window
+from analysis.view import Frame
 from analysis.words import percent, ratio
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 ERROR_UNIT = 0.01
 """One point of the requests is worth a look (statistics.md 6.2)."""
@@ -32,19 +36,17 @@ def error_cases(
     """Every new or rising error type of a model; the total instead where types are not logged."""
     requests = model_counts(traffic.requests, model)
     t = traffic.requests.t
-    if errors is None:
+    keys = key_index(() if errors is None else errors.counts.keys, model=model)
+    if errors is None or not len(keys):
         total = _total_case(traffic, frame, newest, model)
         return [] if total is None else [total]
-    keys = key_index(errors.counts.keys, model=model)
-    if not len(keys):
-        return []
     names = [errors.counts.keys[int(k)][1] for k in keys]
-    counts_t, counts = errors.counts.t, errors.counts.n[:, keys]
+    counts = _aligned(errors.counts.n[:, keys], errors.counts.t, t)
+    first = [errors.first_seen.get((model, name)) for name in names]
     found: dict[str, Case] = {}
     for scale in scales(frame, newest):
-        live, windows = window_sum(counts_t, counts, scale.live), window_sums(counts_t, counts, scale.references)
+        live, windows = window_sum(t, counts, scale.live), window_sums(t, counts, scale.references)
         n, reference_n = float(window_sum(t, requests, scale.live)), window_sums(t, requests, scale.references)
-        first = [errors.first_seen.get((model, name)) for name in names]
         states = classify_errors(live, windows, n, reference_n, first_seen=first, window_start=frame.live.start)
         for i, (name, state) in enumerate(zip(names, states, strict=True)):
             if state.state not in (NEW, RISING):
@@ -54,43 +56,44 @@ def error_cases(
             if state.state == NEW and test.now >= NEW_SHARE:
                 bound = max(bound, 1.0)
             bound = max(bound, min(0.5 * math.log2(max(state.ratio, 1.0)), 0.9))
-            case = _case(name, state.state, bound, scale, errors, traffic, frame, newest, model)
+            new_since = first[i] if state.state == NEW else None
+            case = _case(name, bound, counts[:, i], requests, t, scale, frame, newest, model, new_since)
             if name not in found or case.finding.score > found[name].finding.score:
                 found[name] = case
     return list(found.values())
 
 
+def _aligned(counts: Floats, t: Ints, wanted: Ints) -> Floats:
+    """Counts on the buckets of the requests; a bucket without errors is zero. counts: [E, C] -> [T, C]"""
+    out = np.zeros((len(wanted), *counts.shape[1:]))
+    _, at, of = np.intersect1d(wanted, t, return_indices=True)
+    out[at] = counts[of]
+    return out
+
+
 def _case(
-    name: str, state: str, bound: float, scale: Scale, errors: ErrorCounts, traffic: Traffic, frame: Frame,
-    newest: float | None, model: str,
+    name: str, bound: float, hits: Floats, requests: Floats, t: Ints, scale: Scale, frame: Frame,
+    newest: float | None, model: str, new_since: float | None,
 ) -> Case:  # fmt: skip
-    t, requests = traffic.requests.t, model_counts(traffic.requests, model)
-    counts_t = errors.counts.t
-    counts = errors.counts.n[:, key_index(errors.counts.keys, model=model, second=name)].sum(axis=1)
-    aligned = np.zeros(len(t))
-    common, at, of = np.intersect1d(t, counts_t, return_indices=True)
-    if len(common):
-        aligned[at] = counts[of]
-    moment = since(t, aligned, requests, frame)
-    seen = errors.first_seen.get((model, name))
-    onset = seen if state == NEW and seen is not None else (None if moment is None else float(moment.start))
+    """One error type, or all errors when it has no name, measured from the onset on where one is known."""
+    moment = since(t, hits, requests, frame) if new_since is None else None
+    onset = new_since if moment is None else float(moment.start)
     if onset is not None:
         scale = scale_since(frame, onset, newest) or scale
     window = scale.live
     n, reference_n = float(window_sum(t, requests, window)), window_sums(t, requests, scale.references)
-    hits = window_sums(t, aligned, scale.references)
-    test = share_test(min(n, float(window_sum(t, aligned, window))), n, hits, reference_n)
-    bound = max(bound, share_bound(test, hits, reference_n, ERROR_UNIT))
-    now = float(window_sum(t, aligned, window)) / n if n else 0.0
-    base = float(hits.sum() / max(1.0, reference_n.sum()))
-    change = "NEW" if state == NEW else ratio(now, base)
+    reference_hits = window_sums(t, hits, scale.references)
+    test = share_test(min(n, float(window_sum(t, hits, window))), n, reference_hits, reference_n)
+    bound = max(bound, share_bound(test, reference_hits, reference_n, ERROR_UNIT))
+    now, base = (share if math.isfinite(share) else 0.0 for share in (test.now, test.baseline))
+    change = "NEW" if new_since is not None else ratio(now, base)
     return Case(
         Finding(
             signal=Signal.ERROR,
             model=model,
             severity=severity(Signal.ERROR, bound),
-            title=f"{name} {percent(base)} -> {percent(now)} {change}",
-            effect=bound,
+            title=f"{name or 'errors'} {percent(base)} -> {percent(now)} {change}".rstrip(),
+            effect=max(bound, (now - base) / ERROR_UNIT),
             score=weighted(Signal.ERROR, bound),
             n=n,
             n_baseline=float(reference_n.sum()),
@@ -100,7 +103,7 @@ def _case(
             onset=onset,
             subject=name,
         ),
-        Eq("error_type", name),
+        Eq("error_type", name) if name else Not(Null("error_type")),
         window,
     )
 
@@ -109,38 +112,18 @@ def _total_case(traffic: Traffic, frame: Frame, newest: float | None, model: str
     if traffic.errors is None:
         return None
     t, requests = traffic.requests.t, model_counts(traffic.requests, model)
-    failed_t, failed = traffic.errors.t, model_counts(traffic.errors, model)
-    best: tuple[float, Window] | None = None
+    failed = _aligned(model_counts(traffic.errors, model), traffic.errors.t, t)
+    best: tuple[float, Scale] | None = None
     for scale in scales(frame, newest):
         n, reference_n = float(window_sum(t, requests, scale.live)), window_sums(t, requests, scale.references)
-        hits = window_sums(failed_t, failed, scale.references)
-        test = share_test(min(n, float(window_sum(failed_t, failed, scale.live))), n, hits, reference_n)
+        hits = window_sums(t, failed, scale.references)
+        test = share_test(min(n, float(window_sum(t, failed, scale.live))), n, hits, reference_n)
         bound = share_bound(test, hits, reference_n, ERROR_UNIT)
         if test.p < 0.001 and test.now > test.baseline and (best is None or bound > best[0]):
-            best = (bound, scale.live)
+            best = (bound, scale)
     if best is None or best[0] <= 0:
         return None
-    bound, window = best
-    n, reference_n = float(window_sum(t, requests, window)), window_sums(t, requests, frame.references)
-    now = float(window_sum(failed_t, failed, window)) / max(1.0, n)
-    base = float(window_sums(failed_t, failed, frame.references).sum() / max(1.0, reference_n.sum()))
-    return Case(
-        Finding(
-            signal=Signal.ERROR,
-            model=model,
-            severity=severity(Signal.ERROR, bound),
-            title=f"errors {percent(base)} -> {percent(now)} {ratio(now, base)}".rstrip(),
-            effect=bound,
-            score=weighted(Signal.ERROR, bound),
-            n=n,
-            n_baseline=float(reference_n.sum()),
-            now=now,
-            baseline=base,
-            unit="ratio",
-        ),
-        Not(Null("error_type")),
-        window,
-    )
+    return _case("", best[0], failed, requests, t, best[1], frame, newest, model, None)
 
 
 def errors_panel(

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from analysis.answer import FeatureRow, Finding, Signal
 from analysis.cases import Case
-from analysis.direction import direction
-from analysis.evidence import OTHER, UNSEEN, CategoryBins, Histogram, NumericBins
+from analysis.direction import CONSTANT_SHARE, UNSEEN_SHARE, direction
+from analysis.evidence import OTHER, UNSEEN, Bins, CategoryBins, Histogram, NumericBins
 from analysis.filters import And, Filter, In, Not, Null, Or, Range
 from analysis.multiple import benjamini_hochberg
-from analysis.quality import QualityCheck, quality_checks
+from analysis.quality import MIN_EFFECT_PP, QualityCheck, quality_checks
 from analysis.ranking import lower_bound, severity
 from analysis.scales import Scale, scale_since, scales
 from analysis.shift import AUC_FLOOR, JS_FLOOR, ShiftCase, ShiftTest, shift_test, shift_tests
@@ -35,6 +35,9 @@ QUALITY_UNIT_PP = 2.0
 
 CAUSE_CAP = 4.0
 """A moved input is a cause: however far it moved, it does not outrank every symptom."""
+
+BETTER_CAP = 0.9
+"""An improvement is worth knowing and no warning."""
 
 MIN_ROWS = 200
 MAX_Q = 0.01
@@ -132,20 +135,23 @@ def _change(
     base = c.windows.sum(axis=0)
     rows = n + c.null
     enough = rows >= MIN_ROWS and m >= MIN_ROWS
-    checks = quality_checks(c.live, c.null, c.windows, c.nulls, h.bins) if enough else []
+    checks = []
+    if enough and _may_fail(c, h.bins):
+        checks = quality_checks(c.live, c.null, c.windows, c.nulls, h.bins)
     matters = test.js_adj >= JS_FLOOR or abs(test.auc - 0.5) >= AUC_FLOOR
     drifts = enough and n >= MIN_ROWS and q < MAX_Q and matters
     drift_bound = min(lower_bound(test.js_adj, max(test.se, 0.05 * DRIFT_UNIT), DRIFT_UNIT), CAUSE_CAP)
     worst = max(checks, key=_check_bound, default=None)
     numeric = isinstance(h.bins, NumericBins)
-    words = direction(
-        c.live, base, h.bins,
-        mean=c.mean if numeric else None, mean_baseline=c.mean_baseline if numeric else None,
-    )  # fmt: skip
+    words = ""
+    if drifts or worst is not None:
+        means = (c.mean, c.mean_baseline) if numeric else (None, None)
+        words = direction(c.live, base, h.bins, mean=means[0], mean_baseline=means[1])
     case: Case | None = None
     bound, state = 0.0, "ok" if enough else "too few"
-    if worst is not None and not (drifts and worst.check == "out_of_range"):
-        bound, state = min(_check_bound(worst), CAUSE_CAP), worst.check
+    # A drift says more than "out of range", and fewer nulls than usual are no fault.
+    if worst is not None and not (drifts and (worst.check == "out_of_range" or worst.effect_pp < 0)):
+        bound, state = min(_check_bound(worst), CAUSE_CAP if worst.effect_pp > 0 else BETTER_CAP), worst.check
         case = _quality_case(name, h, c, worst, words, bound, scale, frame, model)
     elif drifts:
         bound, state = drift_bound, "DRIFT"
@@ -159,7 +165,7 @@ def _change(
         shift=test.js_adj,
         noise=test.noise,
         q=q,
-        direction=words if drifts or case is not None else "",
+        direction=words,
         null=c.null / rows if rows else 0.0,
         null_baseline=float(c.nulls.sum()) / (m + float(c.nulls.sum())) if m else 0.0,
         bins=h.bins,
@@ -173,6 +179,18 @@ def _change(
         score=bound,
     )
     return FeatureChange(row, case)
+
+
+def _may_fail(c: _Counts, bins: Bins) -> bool:
+    """Whether a share moved as far as a quality check asks; its p-value costs ten times as much to know."""
+    n, m, nulls = float(c.live.sum()), float(c.windows.sum()), float(c.nulls.sum())
+    if abs(c.null / (n + c.null) - nulls / (m + nulls)) * 100 >= MIN_EFFECT_PP:
+        return True
+    if n <= 0:
+        return False
+    outer = (c.live[0] + c.live[-1]) / n - (c.windows[:, 0] + c.windows[:, -1]).sum() / m
+    unseen = isinstance(bins, CategoryBins) and c.live[-1] / n >= UNSEEN_SHARE
+    return bool(unseen or outer * 100 >= MIN_EFFECT_PP or c.live.max() / n >= CONSTANT_SHARE)
 
 
 def _check_bound(check: QualityCheck) -> float:

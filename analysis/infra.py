@@ -12,8 +12,11 @@ from numpy.typing import NDArray
 from analysis.answer import Finding, InfraPanel, InfraRow, PanelStatus, Severity, Signal
 from analysis.cases import Case
 from analysis.evidence import Series
-from analysis.ranking import lower_bound, severity, standard_error, weighted
-from analysis.slices import inside
+from analysis.proportions import ShareTest, share_test
+from analysis.ranking import lower_bound, severity, share_bound, standard_error, weighted
+from analysis.scales import scales
+from analysis.since import Since, since, since_value
+from analysis.slices import inside, tiles, window_sum, window_sums
 from analysis.view import Frame, Window
 from analysis.words import duration, measured, ratio
 
@@ -31,8 +34,15 @@ LEVEL_UNIT = math.log(2)
 
 DEPENDENCY_UNIT = 0.01
 LATENCY_UNIT = math.log(1.5)
-MEMORY_HORIZON_S = 3_600
-"""A memory limit that is reached within this time is worth a look."""
+MEMORY_HORIZON_S = 3 * 3_600
+"""A memory limit that is reached within this time is worth a look; within a third of it, critical."""
+
+NEGLIGIBLE = {"ms": 10.0, "cores": 0.1}
+"""What is added to both sides of a ratio of levels, by unit, so that nothing against next to nothing is no change; 1
+for counts and bytes."""
+
+FULL = 0.85
+"""Utilisation below which a rise is at most a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +70,9 @@ class Reading:
         return self.series.label(*DEPENDENCY_LABELS) or self.series.label(*REPLICA_LABELS) or self.model
 
 
-def read(series: Series, frame: Frame) -> Reading | None:
-    """Sum up one gauge; None when the live window has no sample."""
-    recent = Window(frame.live.end - max(frame.step * 3, frame.live.length // 5), frame.live.end)
+def read(series: Series, frame: Frame, end: int) -> Reading | None:
+    """Sum up one gauge; None when it has no sample in the last fifth of the live window before `end`."""
+    recent = Window(max(frame.live.start, end - max(frame.step * 3, frame.live.length // 5)), end)
     now = series.v[inside(series.t, recent) & np.isfinite(series.v)]
     if not len(now):
         return None
@@ -75,8 +85,13 @@ def read(series: Series, frame: Frame) -> Reading | None:
 
 
 def readings(gauges: Iterable[Series], frame: Frame) -> tuple[Reading, ...]:
-    """Every gauge that has a sample in the live window."""
-    return tuple(reading for series in gauges if (reading := read(series, frame)) is not None)
+    """Every gauge that has a recent sample, recent as seen from the newest sample of all: a source may lag."""
+    held = tuple(gauges)
+    newest = [int(times[-1]) for series in held if len(times := _live(series, frame)[0])]
+    if not newest:
+        return ()
+    end = min(frame.live.end, max(newest) + frame.step)
+    return tuple(reading for series in held if (reading := read(series, frame, end)) is not None)
 
 
 def infra_cases(all_readings: Sequence[Reading], frame: Frame) -> list[Case]:
@@ -86,9 +101,7 @@ def infra_cases(all_readings: Sequence[Reading], frame: Frame) -> list[Case]:
         by_metric.setdefault(reading.series.metric, []).append(reading)
     limits = {r.series.labels: r.now for r in by_metric.get("memory_limit", ())}
     cases: list[Case | None] = [memory_case(r, limits.get(r.series.labels), frame) for r in by_metric.get("memory", ())]
-    for metric in ("cpu", "gpu", "gpu_memory", "cache_usage"):
-        cases += [level_case(r, frame) for r in by_metric.get(metric, ())]
-    for metric in ("queue_depth", "queue_time", "in_flight"):
+    for metric in ("cpu", "gpu", "gpu_memory", "cache_usage", "queue_depth", "queue_time", "in_flight"):
         cases += [level_case(r, frame) for r in by_metric.get(metric, ())]
     cases += [counter_case(r, frame) for metric in ("restarts", "oom") for r in by_metric.get(metric, ())]
     requests = {r.series.labels: r for r in by_metric.get("dependency_requests", ())}
@@ -102,39 +115,41 @@ def infra_cases(all_readings: Sequence[Reading], frame: Frame) -> list[Case]:
 
 
 def memory_case(reading: Reading, limit: float | None, frame: Frame) -> Case | None:
-    """Memory that grows steadily: how long until the limit, from the slope of the live window (Theil-Sen median)."""
+    """Memory that grows steadily: how long until the limit, from the slope of the live window (Theil-Sen median).
+
+    Steadily: half as fast again as ever in the reference windows over as long a time, or beyond all that they saw. A
+    collected heap climbs too, but to a height that it had before.
+    """
     series = reading.series
-    live = inside(series.t, frame.live) & np.isfinite(series.v)
-    t, v = series.t[live].astype(float), series.v[live]
+    t, v = _live(series, frame)
     if series.unit == "ratio":
         limit = 1.0
     if limit is None or limit <= 0 or len(t) < 5:
         return None
-    recent = t >= t[-1] - max(600.0, frame.live.length / 3)
-    per_s, _ = slope(t[recent], v[recent])
-    typical = _typical_slope(series, frame)
-    left = (limit - v[-1]) / per_s if per_s > 0 else math.inf
-    rising = per_s * 600 > 0.01 * limit and per_s > 4 * typical
+    length = max(600, frame.live.length // 3)
+    per_s, level = _climb(t[t > t[-1] - length], v[t > t[-1] - length])
+    left = max(0.0, (limit - level) / per_s) if per_s > 0 else math.inf
+    fastest, highest = _most(series, tiles(frame.references, length))
+    rising = per_s * 600 > 0.01 * limit and (per_s > 1.5 * fastest or level > highest) and left < MEMORY_HORIZON_S
     near = v[-1] / limit >= 0.9 and v[-1] / limit - reading.baseline / limit > 0.05
-    if not ((rising and left < 3 * MEMORY_HORIZON_S) or near):
+    if not (rising or near):
         return None
-    bound = 3 * MEMORY_HORIZON_S / max(left, 60.0) if rising else 2.0
-    bound = min(max(bound, 2.0 if near else 0.5), 10.0)
-    until = f", limit in ~{duration(max(0.0, left))}" if rising else ""
+    bound = min(max(MEMORY_HORIZON_S / max(left, 60.0) if rising else 0.0, 2.0 if near else 0.0), 10.0)
+    before = f"{measured(reading.baseline, series.unit)} -> " if math.isfinite(reading.baseline) else ""
+    until = f", limit in ~{duration(left)}" if rising else ""
     return _case(
         Signal.INFRA,
         reading,
-        f"{reading.name} memory {measured(reading.baseline, series.unit)} -> {measured(float(v[-1]), series.unit)}"
-        f" of {measured(limit, series.unit)}{until}",
+        f"memory {before}{measured(float(v[-1]), series.unit)} of {measured(limit, series.unit)}{until}",
         bound,
         frame,
         now=float(v[-1]),
-        onset=_rise_start(t, v, reading.baseline, reading.spread),
+        onset=since_value(series.t, series.v, frame),
     )
 
 
 def level_case(reading: Reading, frame: Frame, signal: Signal = Signal.INFRA) -> Case | None:
-    """A level that left its usual range: utilisation in points, queues and times as a ratio."""
+    """A level above its usual range: utilisation in points, queues and times as a ratio."""
     if not len(reading.history):
         return None
     series = reading.series
@@ -142,72 +157,84 @@ def level_case(reading: Reading, frame: Frame, signal: Signal = Signal.INFRA) ->
         unit, effect, history = RATIO_UNIT, reading.now - reading.baseline, reading.history - reading.baseline
         sampling = reading.spread
     else:
-        unit = LATENCY_UNIT if signal is Signal.DEPENDENCY or series.unit in ("ms", "s") else LEVEL_UNIT
-        floor = 1.0 if series.unit in ("", "req", "count") else 1e-9
-        effect = math.log((reading.now + floor) / (reading.baseline + floor))
-        history = np.log((reading.history + floor) / (reading.baseline + floor))
-        sampling = reading.spread / (reading.baseline + floor)
-    bound = lower_bound(effect, standard_error(history, min(sampling, 10.0), unit), unit)
+        unit = LATENCY_UNIT if signal is Signal.DEPENDENCY or series.unit == "ms" else LEVEL_UNIT
+        least = NEGLIGIBLE.get(series.unit, 1.0)
+        usual = max(0.0, reading.baseline) + least
+        effect = math.log((max(0.0, reading.now) + least) / usual)
+        history = np.log((np.maximum(reading.history, 0.0) + least) / usual)
+        sampling = reading.spread / usual
+    bound = lower_bound(effect, standard_error(history, sampling, unit), unit)
     if bound <= 0 or effect < 0:
         return None
-    what = series.metric.replace("_", " ")
-    if signal is Signal.DEPENDENCY:
-        what = "latency"
+    if series.unit == "ratio" and reading.now < FULL:
+        bound = min(bound, 2.9)
+    what = "latency" if signal is Signal.DEPENDENCY else series.metric.replace("_", " ")
+    times = ratio(reading.now, reading.baseline) if series.unit != "ratio" else ""
     return _case(
         signal,
         reading,
-        f"{reading.name} {what} {measured(reading.baseline, series.unit)} -> {measured(reading.now, series.unit)}"
-        f" {ratio(reading.now, reading.baseline) if series.unit != 'ratio' else ''}".rstrip(),
-        # A queue is a cause and not yet a symptom: it warns, and leaves paging to latency and errors.
-        min(bound, 2.9) if signal is Signal.INFRA else bound,
+        f"{what} {measured(reading.baseline, series.unit)} -> {measured(reading.now, series.unit)} {times}",
+        min(bound, 20.0),
         frame,
-        onset=_rise_start(*_live(series, frame), reading.baseline, reading.spread),
+        onset=since_value(series.t, series.v, frame),
     )
 
 
 def counter_case(reading: Reading, frame: Frame) -> Case | None:
-    """Restarts or out-of-memory kills in the live window where the reference windows have fewer."""
+    """Restarts or out-of-memory kills in the live window where no reference window has as many.
+
+    They are events, not levels: a replica without history that restarts is one too.
+    """
     series = reading.series
     t, v = _live(series, frame)
-    events = float(v.sum())
-    if events <= 0 or events <= reading.history.max(initial=0.0) * max(1, len(t)):
+    events = round(float(v.sum()))
+    before = [float(np.nansum(series.v[inside(series.t, window)])) for window in frame.references]
+    if events <= max(before, default=0.0):
         return None
+    what = series.metric if events > 1 else series.metric.removesuffix("s")
     return _case(
         Signal.INFRA,
         reading,
-        f"{reading.name} {events:.0f} {series.metric}",
+        f"{events} {what}",
         1.0 + math.log2(events + 1),
         frame,
-        now=events,
-        onset=float(t[int(np.argmax(v > 0))]),
+        now=float(events),
+        baseline=float(np.mean(before)) if len(reading.history) else math.nan,
+        onset=Since(first := int(t[int(np.argmax(v > 0))]), first, first),
     )
 
 
 def dependency_error_case(errors: Reading, requests: Reading, frame: Frame) -> Case | None:
-    """The share of calls to a dependency that fail, against the reference windows."""
-    if requests.now <= 0 or not len(requests.history) or len(errors.history) != len(requests.history):
+    """The share of calls to a dependency that fail, against the reference windows.
+
+    A counter of errors appears with the first error: where calls are known and errors are not, there were none.
+    """
+    called = np.isfinite(requests.series.v)
+    t, calls = requests.series.t[called], requests.series.v[called]
+    failed = np.zeros(len(t))
+    _, at, of = np.intersect1d(t, errors.series.t, return_indices=True)
+    failed[at] = np.nan_to_num(errors.series.v[of])
+    best: tuple[float, ShareTest] | None = None
+    for scale in scales(frame, float(t[-1]) if len(t) else None):
+        n, reference_n = float(window_sum(t, calls, scale.live)), window_sums(t, calls, scale.references)
+        hits = window_sums(t, failed, scale.references)
+        test = share_test(min(n, float(window_sum(t, failed, scale.live))), n, hits, reference_n)
+        bound = share_bound(test, hits, reference_n, DEPENDENCY_UNIT)
+        if test.p < 0.001 and test.now > test.baseline and (best is None or bound > best[0]):
+            best = bound, test
+    if best is None or best[0] <= 0:
         return None
-    history = errors.history / np.maximum(requests.history, 1e-9)
-    baseline = float(errors.history.sum() / max(1e-9, requests.history.sum()))
-    now = errors.now / requests.now
-    calls = max(1.0, requests.now * 5)
-    sampling = math.sqrt(max(baseline, 1 / calls) * (1 - min(baseline, 0.99)) / calls)
-    bound = lower_bound(now - baseline, standard_error(history - baseline, sampling, DEPENDENCY_UNIT), DEPENDENCY_UNIT)
-    if bound <= 0 or now <= baseline:
-        return None
-    t, failed = _live(errors.series, frame)
-    _, called = _live(requests.series, frame)
-    shares = failed / np.maximum(called, 1e-9) if len(failed) == len(called) else failed
+    bound, test = best
     return _case(
         Signal.DEPENDENCY,
         errors,
-        f"{errors.name} errors {measured(baseline, 'ratio')} -> {measured(now, 'ratio')} of calls",
+        f"errors {measured(test.baseline, 'ratio')} -> {measured(test.now, 'ratio')} of calls",
         min(bound, 20.0),
         frame,
-        now=now,
-        baseline=baseline,
+        now=test.now,
+        baseline=test.baseline,
         unit="ratio",
-        onset=_rise_start(t, shares, baseline, float(history.std())),
+        onset=since(t, failed, calls, frame),
     )
 
 
@@ -222,7 +249,7 @@ def infra_panel(
         if r.series.metric == "memory_limit" or (model and r.model and r.model != model):
             continue
         found = states.get((r.series.metric, r.model, _subject(r)))
-        named = found is not None and r.name in found.title
+        named = found is not None and found.title.startswith(f"{r.name} ".lstrip())
         t, v = _live(r.series, frame)
         rows.append(
             InfraRow(
@@ -261,29 +288,26 @@ def slope(t: Floats, v: Floats) -> tuple[float, float]:
     return gradient, float(np.median(y - gradient * x))
 
 
-def _typical_slope(series: Series, frame: Frame) -> float:
-    slopes = []
-    for window in frame.references:
+def _climb(t: Floats, v: Floats) -> tuple[float, float]:
+    """Slope per second, and the level at the end of the line, which one noisy sample does not move."""
+    gradient, intercept = slope(t - t[-1], v)
+    return gradient, intercept
+
+
+def _most(series: Series, windows: Iterable[Window]) -> tuple[float, float]:
+    """The fastest climb per second within one of the windows, and the highest sample of all; 0 and inf without any."""
+    fastest, highest = 0.0, -math.inf
+    for window in windows:
         rows = inside(series.t, window) & np.isfinite(series.v)
         if rows.sum() >= 3:
-            slopes.append(abs(slope(series.t[rows].astype(float), series.v[rows])[0]))
-    return float(np.median(slopes)) if slopes else 0.0
+            fastest = max(fastest, _climb(series.t[rows].astype(float), series.v[rows])[0])
+            highest = max(highest, float(series.v[rows].max()))
+    return fastest, highest if math.isfinite(highest) else math.inf
 
 
 def _live(series: Series, frame: Frame) -> tuple[Floats, Floats]:
     rows = inside(series.t, frame.live) & np.isfinite(series.v)
     return series.t[rows].astype(float), series.v[rows]
-
-
-def _rise_start(t: Floats, v: Floats, baseline: float, spread: float) -> float | None:
-    """When a level left its usual range for good: after its last sample within four spreads of the baseline."""
-    if not len(v) or not math.isfinite(baseline):
-        return None
-    usual = np.abs(v - baseline) <= 4 * max(spread, 0.01 * abs(baseline))
-    if usual.all() or not usual.any():
-        return None if usual.all() else float(t[0])
-    last = int(np.flatnonzero(usual)[-1])
-    return float(t[last + 1]) if last + 1 < len(t) else None
 
 
 def _subject(reading: Reading) -> str:
@@ -294,29 +318,30 @@ def _subject(reading: Reading) -> str:
 def _case(
     signal: Signal,
     reading: Reading,
-    title: str,
+    change: str,
     bound: float,
     frame: Frame,
     *,
     now: float | None = None,
     baseline: float | None = None,
     unit: str | None = None,
-    onset: float | None = None,
+    onset: Since | None,
 ) -> Case:
+    usual = reading.baseline if baseline is None else baseline
     return Case(
         Finding(
             signal=signal,
             model=reading.model,
             severity=severity(signal, bound),
-            title=title,
+            title=f"{reading.name} {change}".strip(),
             effect=bound,
             score=weighted(signal, bound),
             n=float(len(reading.series.v)),
             n_baseline=float(len(reading.history)),
             now=reading.now if now is None else now,
-            baseline=reading.baseline if baseline is None else baseline,
+            baseline=usual if math.isfinite(usual) else None,
             unit=reading.series.unit if unit is None else unit,
-            onset=onset,
+            onset=None if onset is None else float(onset.start),
             subject=_subject(reading),
             check=reading.series.metric,
         ),

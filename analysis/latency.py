@@ -13,7 +13,7 @@ from analysis.cases import Case
 from analysis.evidence import Histogram, NumericBins
 from analysis.filters import Range
 from analysis.proportions import ShareTest
-from analysis.quantiles import Interpolation, exceedance_test, min_count, quantiles
+from analysis.quantiles import Interpolation, count_above, exceedance_test, min_count, quantiles
 from analysis.ranking import lower_bound, severity, standard_error, weighted
 from analysis.scales import scale_since, scales
 from analysis.since import since
@@ -26,6 +26,9 @@ Floats = NDArray[np.float64]
 QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 UNITS = {"p50": math.log(1.25), "p95": math.log(1.5), "p99": math.log(1.5)}
 """The log ratio of a percentile that is worth a look (statistics.md 6.2)."""
+
+MAX_P = 0.0005
+"""Two edges are tested, at .001 together."""
 
 MIN_EXCESS = 10
 """Requests above the edge, live and baseline together, below which no change is claimed."""
@@ -63,7 +66,7 @@ def summary(counts: Floats, bins: NumericBins) -> dict[str, float | None]:
 def latency_case(latency: Histogram, frame: Frame, newest: float | None, model: str) -> Case | None:
     """The largest change of a percentile of one model, or None when nothing is both real and large enough.
 
-    Real: the share of requests above the edge nearest the baseline percentile changed (p < .001 under the spread of the
+    Real: the share of requests above an edge of the baseline percentile's bin changed (p < .001 under the spread of the
     reference windows) by half or more. Large: the lower bound of the percentile's log ratio (statistics.md 2.2, 6.2).
     """
     own = model_histogram(latency, model)
@@ -76,10 +79,9 @@ def latency_case(latency: Histogram, frame: Frame, newest: float | None, model: 
         for change in _changes(live, references, bins, scale.live):
             if best is None or change.bound > best.bound:
                 best = change
-    if best is None or best.bound <= 0:
+    if best is None:
         return None
-    above = np.cumsum(n[:, ::-1], axis=1)[:, ::-1][:, best.edge]
-    onset = since(t, above, n.sum(axis=1), frame)
+    onset = since(t, count_above(n, best.edge), n.sum(axis=1), frame)
     if onset is not None and (begun := scale_since(frame, onset.start, newest)) is not None:
         live, references = window_sum(t, n, begun.live), window_sums(t, n, begun.references)
         best = max([best, *_changes(live, references, bins, begun.live)], key=lambda change: change.bound)
@@ -122,23 +124,33 @@ def _changes(live: Floats, references: Floats, bins: NumericBins, window: Window
         return []
     now, base = percentiles(live, bins), percentiles(total, bins)
     used = references[references.sum(axis=1) >= 0.2 * m / max(1, len(references))]
-    history = np.log(percentiles(used, bins)) - np.log(base)
-    edges = np.array(bins.edges)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        history = np.log(percentiles(used, bins) / base)
     changes: list[_Change] = []
     for name, unit in UNITS.items():
         index, q = list(QUANTILES).index(name), QUANTILES[name]
         if n < min_count(q) or m < min_count(q) or not (now[index] > 0 and base[index] > 0):
             continue
-        edge = int(np.clip(np.searchsorted(edges, base[index], side="right"), 1, len(bins) - 1))
-        share = exceedance_test(live, references, edge)
-        if share.p >= 0.001 or share.events < MIN_EXCESS:
-            continue
         log_ratio = float(np.log(now[index] / base[index]))
-        if name != "p50" and not (share.ratio >= 1.5 or share.ratio <= 1 / 1.5):
-            continue
         sampling = math.hypot(log_quantile_error(live, bins, q), log_quantile_error(total, bins, q))
-        error = standard_error(history[:, index], sampling, unit)
-        changes.append(_Change(name, lower_bound(log_ratio, error, unit), log_ratio, share, edge, window))
+        bound = lower_bound(log_ratio, standard_error(history[:, index], sampling, unit), unit)
+        if bound <= 0:
+            continue
+        # A coarse bucket shows what enters it at one edge and what leaves it at the other.
+        at = int(np.searchsorted(bins.edges, base[index], side="right"))
+        tests = [(edge, exceedance_test(live, references, edge)) for edge in (at - 1, at) if 0 < edge < len(bins)]
+        agreeing = [
+            (edge, share)
+            for edge, share in tests
+            if share.p < MAX_P
+            and share.events >= MIN_EXCESS
+            and log_ratio * (share.now - share.baseline) > 0
+            and (name == "p50" or not 1 / 1.5 < share.ratio < 1.5)
+        ]
+        if not agreeing:
+            continue
+        edge, share = min(agreeing, key=lambda found: found[1].p)
+        changes.append(_Change(name, bound, log_ratio, share, edge, window))
     return changes
 
 

@@ -39,9 +39,11 @@ def standard_error(history: NDArray[np.float64] | Sequence[float], sampling: flo
     """
     values = np.asarray(history, dtype=float)
     values = values[np.isfinite(values)]
-    spread = float(values.var()) if len(values) else 0.0
+    # One window differs from no other: it has no spread, which is not the same as a spread of zero.
+    count = len(values) if len(values) > 1 else 0
+    spread = float(values.var(ddof=1)) if count else 0.0
     floor = max(sampling, 0.05 * unit)
-    return math.sqrt((len(values) * spread + 4 * floor**2) / (len(values) + 4))
+    return math.sqrt((count * spread + 4 * floor**2) / (count + 4))
 
 
 def lower_bound(effect: float, error: float, unit: float) -> float:

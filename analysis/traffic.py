@@ -69,7 +69,7 @@ def rate_case(requests: Counts, frame: Frame, newest: float | None, model: str) 
     if best is None or best[0] <= 0:
         return None
     bound, effect, window, now, base = best
-    onset = since_level(requests.t, n, frame)
+    onset = since_level(requests.t, n, frame, newest)
     return Case(
         Finding(
             signal=Signal.REQUEST_RATE,
@@ -79,7 +79,7 @@ def rate_case(requests: Counts, frame: Frame, newest: float | None, model: str) 
             effect=effect / RATE_UNIT,
             score=weighted(Signal.REQUEST_RATE, bound),
             n=now * window.length,
-            n_baseline=base * sum(w.length for w in frame.references),
+            n_baseline=float(window_sums(requests.t, n, frame.references).sum()),
             now=now,
             baseline=base,
             unit="req/s",
@@ -135,7 +135,7 @@ def version_events(requests: Counts, frame: Frame, model: str) -> Iterator[tuple
     usual = versions[int(np.argmax(before))]
     for i, version in enumerate(versions):
         share = float(live[:, i].sum() / total)
-        if before[i] > 0 or share < VERSION_SHARE:
+        if not version or before[i] > 0 or share < VERSION_SHARE:
             continue
         first = float(times[int(np.argmax(live[:, i] > 0))])
         yield (
@@ -175,11 +175,14 @@ def silence_case(requests: Counts, frame: Frame, newest: float | None, model: st
     rate = float(rates[rates > 0].min())
     rows = requests.t[(n > 0) & (requests.t < frame.live.end)]
     last = int(rows.max()) + requests.step if len(rows) else frame.references[-1].start
+    if not frame_adjoins(frame):
+        # What happened between a window of another day and this one is not known.
+        last = max(last, frame.live.start)
     end = frame.live.end if newest is None else min(frame.live.end, int(newest) // requests.step * requests.step)
     gap = end - last
-    if gap < SILENT_BUCKETS * requests.step or gap * rate < SILENT_REQUESTS:
-        return None
     expected = gap * rate
+    if gap < SILENT_BUCKETS * requests.step or expected < SILENT_REQUESTS:
+        return None
     bound = 1.0 + math.log10(expected)
     return Case(
         Finding(
@@ -197,5 +200,5 @@ def silence_case(requests: Counts, frame: Frame, newest: float | None, model: st
             onset=float(last),
         ),
         None,
-        Window(min(last, frame.live.end - requests.step), frame.live.end),
+        Window(max(frame.live.start, last), frame.live.end),
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +28,7 @@ from analysis.answer import (
 from analysis.cases import Case
 from analysis.confidence import confidence_case, confidence_panel
 from analysis.errors import error_cases, errors_panel
-from analysis.evidence import ErrorCounts, LogEvidence, MetricEvidence, NumericBins, Traffic
+from analysis.evidence import LogEvidence, MetricEvidence, NumericBins, Traffic
 from analysis.features import feature_changes
 from analysis.infra import Reading, infra_cases, infra_panel, readings
 from analysis.latency import latency_case, latency_panel, percentiles, summary
@@ -37,39 +36,15 @@ from analysis.ranking import ranked, severity, weighted
 from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum
 from analysis.traffic import models_of, rate_case, silence_case, version_events
 from analysis.view import Frame, View, Window
+from analysis.voices import Evidence, ModelEvidence, choose, newest_of
 from analysis.words import duration
+
+__all__ = ["Evidence", "evaluate"]
 
 Floats = NDArray[np.float64]
 
 TREND_COLUMNS = 30
 """Columns of the trend sparkline in the table of models."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What all sources know of one frame."""
-
-    logs: LogEvidence | None = None
-    metrics: MetricEvidence | None = None
-    log_sources: tuple[SourceStatus, ...] = ()
-    metric_sources: tuple[SourceStatus, ...] = ()
-    queries: Mapping[str, str] = field(default_factory=dict)
-    """Part (traffic, errors, confidence, features, metrics) -> the query that was sent."""
-    elapsed_s: Mapping[str, float] = field(default_factory=dict)
-    filtered: bool = False
-    """Under a filter only the logs can answer."""
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """The evidence of one model and where each part of it comes from."""
-
-    name: str
-    traffic: Traffic | None
-    errors: ErrorCounts | None
-    from_logs: bool
-    newest: float | None
 
 
 def evaluate(
@@ -85,13 +60,13 @@ def evaluate(
         The snapshot, and its cases in the order of its findings.
     """
     logs, metrics = evidence.logs, None if evidence.filtered else evidence.metrics
-    models = [_choose(name, logs, metrics, evidence) for name in _names(logs, metrics, view)]
+    models = [choose(name, logs, metrics, evidence) for name in _names(logs, metrics, view)]
     gauges = readings(metrics.gauges, frame) if metrics is not None else ()
     cases: list[Case] = [*infra_cases(gauges, frame), *_source_cases(evidence, frame, now)]
     marks: list[Mark] = []
     features: dict[str, tuple[FeatureRow, ...]] = {}
     for model in models:
-        own, own_marks = _model_cases(model, logs, frame, threshold)
+        own, own_marks = _model_cases(model, logs, view, frame, threshold)
         cases += own
         marks += own_marks
         if logs is not None and logs.features:
@@ -143,47 +118,28 @@ def _names(logs: LogEvidence | None, metrics: MetricEvidence | None, view: View)
     return tuple(sorted(found & set(view.models) if view.models else found))
 
 
-def _choose(name: str, logs: LogEvidence | None, metrics: MetricEvidence | None, evidence: Evidence) -> _Model:
-    """Logs where they flow, because they can be filtered and cut by segment; metrics where they do not."""
-    flowing = any(source.state in (State.LIVE, State.LOADING) for source in evidence.log_sources)
-    own = logs.traffic if logs is not None and logs.traffic is not None else None
-    in_logs = own is not None and name in models_of(own.requests)
-    measured = metrics.traffic if metrics is not None else None
-    in_metrics = measured is not None and name in models_of(measured.requests)
-    from_logs = in_logs and (flowing or not in_metrics)
-    traffic = own if from_logs else (measured if in_metrics else own)
-    if from_logs and own is not None and own.latency is None and in_metrics and measured is not None:
-        traffic = Traffic(own.requests, own.errors, measured.latency)
-    log_errors = logs.errors if logs is not None else None
-    metric_errors = metrics.errors if metrics is not None else None
-    errors = (log_errors or metric_errors) if from_logs else (metric_errors or log_errors)
-    newest = logs.newest if from_logs and logs is not None else _newest(evidence.metric_sources)
-    return _Model(name, traffic, errors, from_logs, newest)
-
-
-def _newest(sources: Iterable[SourceStatus]) -> float | None:
-    return max((s.newest_sample for s in sources if s.newest_sample is not None), default=None)
-
-
 def _model_cases(
-    model: _Model, logs: LogEvidence | None, frame: Frame, threshold: float
+    model: ModelEvidence, logs: LogEvidence | None, view: View, frame: Frame, threshold: float
 ) -> tuple[list[Case], list[Mark]]:
     traffic, name, newest = model.traffic, model.name, model.newest
     if traffic is None:
         return [], []
     cases: list[Case | None] = []
-    silence = silence_case(traffic.requests, frame, newest, name)
-    cases.append(silence)
-    if silence is None:
-        cases.append(rate_case(traffic.requests, frame, newest, name))
-    versions = list(version_events(traffic.requests, frame, name))
-    cases += [case for case, _ in versions]
+    marks: list[Mark] = []
+    # Another version as the baseline differs in its traffic by design.
+    if view.baseline.kind != "version":
+        silence = silence_case(traffic.requests, frame, newest, name)
+        cases.append(silence or rate_case(traffic.requests, frame, newest, name))
+        for case, mark in version_events(traffic.requests, frame, name):
+            cases.append(case)
+            marks.append(mark)
     if traffic.latency is not None:
         cases.append(latency_case(traffic.latency, frame, newest, name))
-    cases += error_cases(model.errors, traffic, frame, newest, name)
+    if model.failures is not None:
+        cases += error_cases(model.errors, model.failures, frame, model.errors_newest, name)
     if logs is not None and logs.confidence is not None and (name,) in logs.confidence.keys:
-        cases.append(confidence_case(logs.confidence, frame, newest, name, threshold))
-    return [case for case in cases if case is not None], [mark for _, mark in versions]
+        cases.append(confidence_case(logs.confidence, frame, logs.newest, name, threshold))
+    return [case for case in cases if case is not None], marks
 
 
 def _source_cases(evidence: Evidence, frame: Frame, now: float) -> list[Case]:
@@ -228,7 +184,7 @@ def _things(source: SourceStatus) -> str:
 
 
 def _row(
-    model: _Model,
+    model: ModelEvidence,
     logs: LogEvidence | None,
     frame: Frame,
     findings: tuple[Finding, ...],
@@ -236,7 +192,7 @@ def _row(
 ) -> ModelRow:
     own = [finding for finding in findings if finding.model == model.name]
     state = max((finding.severity for finding in own), key=lambda s: s.rank, default=Severity.OK)
-    stale = any(finding.signal is Signal.STALENESS for finding in own)
+    stale = model.stale or any(finding.signal is Signal.STALENESS for finding in own)
     traffic = model.traffic
     rate, errors, newest = None, None, None
     trend: tuple[float, ...] = ()
@@ -253,8 +209,7 @@ def _row(
         if len(rows):
             newest = float(rows.max()) + requests.step
             newest = newest if model.newest is None else min(newest, model.newest)
-        if traffic.errors is not None and total:
-            errors = float(window_sum(traffic.errors.t, model_counts(traffic.errors, model.name), frame.live)) / total
+        errors = _error_ratio(model, frame)
         trend = tuple(live / requests.step)
         at = key_index(requests.keys, model=model.name)
         by_version = window_sum(requests.t, requests.n[:, at], frame.live)
@@ -287,15 +242,22 @@ def _row(
     )
 
 
+def _error_ratio(model: ModelEvidence, frame: Frame) -> float | None:
+    failures = model.failures
+    if failures is None or failures.errors is None:
+        return None
+    requests = float(window_sum(failures.requests.t, model_counts(failures.requests, model.name), frame.live))
+    failed = float(window_sum(failures.errors.t, model_counts(failures.errors, model.name), frame.live))
+    return failed / requests if requests else None
+
+
 def _seen_s(frame: Frame, newest: float | None, step: int) -> float:
     """Seconds of the live window that the data covers: rates must not count the part still to come."""
     end = frame.live.end if newest is None else min(float(frame.live.end), newest)
     return max(float(step), end - frame.live.start) if end > frame.live.start else 0.0
 
 
-def _columns(
-    counts: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _columns(counts: Floats) -> Floats:
     """[T, B] counts summed into at most `TREND_COLUMNS` rows of equal width."""
     width = -(-len(counts) // TREND_COLUMNS)
     padded = np.zeros((-(-len(counts) // width) * width, counts.shape[1]))
@@ -326,33 +288,30 @@ def _status(evidence: Evidence, part: str, *, from_logs: bool, present: bool) ->
     elif state is State.STALE:
         message = "no new data"
     elif not present and state is State.LIVE:
-        state, message = State.ABSENT, f"{part} is not logged by {worst.name}"
+        word = {"traffic": "latency"}.get(part, part)
+        state, message = State.ABSENT, f"{worst.name} {'logs' if from_logs else 'exposes'} no {word}"
     elif state is State.EMPTY:
         message = "no data in this window"
-    return PanelStatus(
-        state,
-        message,
-        worst.name,
-        _newest(sources),
-        evidence.queries.get(part if from_logs else "metrics", ""),
-        evidence.elapsed_s.get(part, 0.0),
-    )
+    asked = part if from_logs else "metrics"
+    query, elapsed_s = evidence.queries.get(asked, ""), evidence.elapsed_s.get(asked, 0.0)
+    return PanelStatus(state, message, worst.name, newest_of(sources), query, elapsed_s)
 
 
 _BADNESS = {State.LIVE: 0, State.ABSENT: 1, State.LOADING: 2, State.EMPTY: 3, State.STALE: 4, State.FAILED: 5}
 
 
-def _of(models: Iterable[_Model], focus: str) -> _Model | None:
+def _of(models: Iterable[ModelEvidence], focus: str) -> ModelEvidence | None:
     return next((model for model in models if model.name == focus), None)
 
 
-def _latency(evidence: Evidence, models: Iterable[_Model], frame: Frame, focus: str) -> LatencyPanel:
+def _latency(evidence: Evidence, models: Iterable[ModelEvidence], frame: Frame, focus: str) -> LatencyPanel:
     model = _of(models, focus)
     traffic = model.traffic if model is not None else None
     latency = traffic.latency if traffic is not None else None
     from_logs = model.from_logs if model is not None else bool(evidence.log_sources)
-    if evidence.logs and latency is not None and evidence.logs.traffic and latency is not evidence.logs.traffic.latency:
-        from_logs = False
+    logged = evidence.logs.traffic if evidence.logs is not None else None
+    if latency is not None:
+        from_logs = logged is not None and latency is logged.latency
     status = _status(evidence, "traffic", from_logs=from_logs, present=latency is not None)
     if latency is None or not key_index(latency.keys, model=focus).size:
         return LatencyPanel(status, focus)
@@ -368,15 +327,16 @@ def _confidence(evidence: Evidence, frame: Frame, focus: str, threshold: float) 
     return confidence_panel(confidence, frame, focus, threshold, status)
 
 
-def _errors(evidence: Evidence, models: Iterable[_Model], frame: Frame, focus: str) -> ErrorsPanel:
+def _errors(evidence: Evidence, models: Iterable[ModelEvidence], frame: Frame, focus: str) -> ErrorsPanel:
     model = _of(models, focus)
+    failures = model.failures if model is not None else None
     errors = model.errors if model is not None else None
-    from_logs = model.from_logs if model is not None else bool(evidence.log_sources)
-    known = errors is not None or (model is not None and model.traffic is not None and model.traffic.errors is not None)
+    from_logs = model.errors_from_logs if model is not None else bool(evidence.log_sources)
+    known = errors is not None or (failures is not None and failures.errors is not None)
     status = _status(evidence, "errors", from_logs=from_logs, present=known)
-    if model is None or model.traffic is None:
+    if failures is None or not known:
         return ErrorsPanel(status, focus)
-    return errors_panel(errors, model.traffic, frame, focus, status)
+    return errors_panel(errors, failures, frame, focus, status)
 
 
 def _infra(evidence: Evidence, gauges: tuple[Reading, ...], cases: list[Case], frame: Frame, focus: str) -> InfraPanel:
@@ -387,7 +347,7 @@ def _infra(evidence: Evidence, gauges: tuple[Reading, ...], cases: list[Case], f
 def _notes(evidence: Evidence, frame: Frame) -> tuple[str, ...]:
     """What limits the answer: reference windows without data."""
     traffic = evidence.logs.traffic if evidence.logs is not None else None
-    if traffic is None and evidence.metrics is not None:
+    if traffic is None and evidence.metrics is not None and not evidence.filtered:
         traffic = evidence.metrics.traffic
     if traffic is None:
         return ()

@@ -20,9 +20,9 @@ def milliseconds(value: float | None) -> str:
 
 def percent(share: float | None) -> str:
     """A share 0..1 as 0.02%, 4.8%, 31%."""
-    if share is None or not math.isfinite(share):
+    value = math.nan if share is None else share * 100
+    if not math.isfinite(value):
         return "--"
-    value = share * 100
     if value == 0:
         return "0%"
     if abs(value) < 0.1:
@@ -32,19 +32,23 @@ def percent(share: float | None) -> str:
 
 def ratio(now: float, baseline: float) -> str:
     """x3.9; empty when there is nothing to divide by."""
-    if not (baseline > 0 and now >= 0):
+    if not (0 < baseline < math.inf and 0 <= now < math.inf):
         return ""
     value = now / baseline
+    if value >= 999.5:
+        return f"x{quantity(value)}"
     if value >= 9.95:
         return f"x{value:.0f}"
     return f"x{value:.1f}" if value >= 0.1 else f"x{value:.2g}"
 
 
 def quantity(value: float | None) -> str:
-    """612, 2.1k, 3.4M; three significant digits below ten."""
+    """612, 2.1k, 3.4M, 0.004; about three significant digits."""
     if value is None or not math.isfinite(value):
         return "--"
     size = abs(value)
+    if size < 1 or size >= 1e15:
+        return f"{value:.3g}"
     for limit, divisor, suffix in ((999.5, 1, ""), (999.5e3, 1e3, "k"), (999.5e6, 1e6, "M"), (math.inf, 1e9, "G")):
         if size < limit:
             scaled = value / divisor
@@ -59,13 +63,15 @@ def binary_bytes(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "--"
     for divisor, suffix in ((1, "B"), (2**10, "KiB"), (2**20, "MiB"), (2**30, "GiB")):
-        if abs(value) < 1000 * divisor:
+        if abs(value) < 999.5 * divisor:
             return f"{value / divisor:.3g} {suffix}"
-    return f"{value / 2**40:.3g} TiB"
+    return f"{quantity(value / 2**40)} TiB"
 
 
 def duration(seconds: float) -> str:
     """45s, 12m, 3h05m, 2d4h."""
+    if not math.isfinite(seconds):
+        return "--"
     total = max(0, round(seconds))
     if total < 60:
         return f"{total}s"

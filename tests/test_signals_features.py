@@ -14,6 +14,7 @@ from analysis.distances import js_distance
 from analysis.evidence import CategoryBins, NumericBins
 from analysis.features import FeatureChange, feature_changes, moved_bins, rows_in
 from analysis.filters import And, In, Not, Null, Or, Range
+from analysis.shift import JS_FLOOR
 from tests.evidence import (
     FRAME,
     NEWEST,
@@ -151,6 +152,16 @@ def test_a_sensor_that_is_stuck_is_a_constant() -> None:
     assert "constant" in case.finding.title
 
 
+def test_values_beyond_the_range_of_the_baseline_are_counted() -> None:
+    then = 0.992 * aged(50)
+    then[-1] += 0.008
+    (change,) = changes_of(Model(features={"age": (AGE, shares_after(FRAME.live.start, then, aged(50)))}))
+    assert change.row.state == "out_of_range"
+    assert change.case is not None
+    assert change.case.finding.now == pytest.approx(0.01, abs=0.002)
+    assert change.case.finding.baseline == pytest.approx(0.002, abs=0.0005)
+
+
 @pytest.mark.parametrize("factor", [100, 1_000])
 def test_a_change_of_unit_is_named_by_its_factor(factor: float) -> None:
     """Wide fixed bins, so that the multiplied values stay inside them."""
@@ -172,6 +183,24 @@ def test_healthy_features_are_left_in_peace(rate: float, clumping: float) -> Non
         changes = changes_of(daily, seed)
         assert [listed(change.case) for change in changes] == [None] * 3
         assert all(change.row.state in ("ok", "tiny") for change in changes)
+
+
+def test_a_real_drift_that_does_not_matter_is_tiny_and_no_finding() -> None:
+    features = {"age": (AGE, shares_after(FRAME.live.start, aged(50.6), aged(50)))}
+    (change,) = changes_of(Model(rate=steady(500), features=features))
+    assert change.row.q < 0.001
+    assert change.row.state == "tiny"
+    assert change.case is None
+
+
+def test_a_shift_that_the_reference_windows_show_too_is_no_drift() -> None:
+    """The input swings from one half hour to the next; this one is at the edge of what they all do."""
+    swing = (-6.0, 5.0, -4.0, 6.0, 3.0, -5.0, 6.0, -3.0, 6.0)
+    first = FRAME.span.start
+    features = {"age": (AGE, lambda t: aged(50 + swing[int(t - first) // 1_800 % 9]))}
+    (change,) = changes_of(Model(features=features))
+    assert change.row.shift > JS_FLOOR
+    assert change.case is None
 
 
 def test_too_few_rows_say_so_and_claim_nothing() -> None:

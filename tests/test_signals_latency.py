@@ -145,19 +145,31 @@ def test_the_same_hour_of_other_days_can_be_the_baseline() -> None:
     assert abs(case.finding.onset - ONSET) <= 60
 
 
-def test_a_percentile_is_not_said_to_rise_where_fewer_requests_lie_above_the_edge() -> None:
-    """In a coarse bucket the interpolated percentile moves with the shape below it."""
+def test_requests_that_leave_a_coarse_bucket_upwards_are_seen_at_its_upper_edge() -> None:
+    """As many requests as before take over 250 ms; of these far more take over 500."""
     empty = np.zeros((270, 1))
-    counts = np.zeros((270, 1, 3))
-    counts[:, 0] = (500, 500, 30)
-    counts[-30:, 0] = (20, 980, 8)
+    counts = np.zeros((270, 1, 4))
+    counts[:, 0] = (450, 400, 150, 0)
+    counts[-30:, 0] = (450, 80, 470, 0)
     t = np.arange(FRAME.span.start, FRAME.span.end, 60)
-    histogram = Histogram(
-        t, 60, (("shop",),), NumericBins((0.0, 100.0, 1_000.0, math.inf)), counts, empty, empty, empty
-    )
-    case = latency_case(histogram, FRAME, NEWEST, "shop")
+    bins = NumericBins((0.0, 250.0, 500.0, 1_000.0, math.inf))
+    case = latency_case(Histogram(t, 60, (("shop",),), bins, counts, empty, empty, empty), FRAME, NEWEST, "shop")
     assert case is not None
     assert case.finding.check == "p50"
+    assert case.outcome == Range("latency_ms", low=500.0)
+    assert (case.finding.n, case.finding.n_baseline) == (30_000, 240_000)
+
+
+def test_a_percentile_on_a_cliff_is_judged_by_the_share_beyond_it() -> None:
+    """One in a hundred requests takes a second more: a few more or fewer throw p99 from 300 ms to a second."""
+    cliff = Model(rate=steady(500), slow_share=after(FRAME.live.start, 0.0115, 0.009))
+    histogram = latency_of(cliff)
+    panel = latency_panel(histogram, FRAME, "shop", PanelStatus(State.LIVE))
+    now, base = panel.window["p99"], panel.window_baseline["p99"]
+    assert now is not None
+    assert base is not None
+    assert now > 2 * base
+    assert listed(latency_case(histogram, FRAME, NEWEST, "shop")) is None
 
 
 def test_the_panel_shows_the_window_against_the_same_minutes_before() -> None:

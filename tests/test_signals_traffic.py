@@ -75,6 +75,17 @@ def test_the_daily_swing_is_no_change(rate: float, phase: int) -> None:
     assert case is None or case.finding.severity is Severity.INFO
 
 
+def test_a_morning_that_doubles_every_hour_is_no_change_and_a_jump_on_top_of_it_is() -> None:
+    def morning(t: float) -> float:
+        return 20 * 2 ** ((t - NOW) / 3_600)
+
+    assert listed(rate_of(Model(rate=morning, clumping=0.1))) is None
+    case = rate_of(Model(rate=lambda t: morning(t) * (3 if t >= FRAME.live.start else 1), clumping=0.1))
+    assert case is not None
+    assert case.finding.severity is Severity.CRITICAL
+    assert case.finding.baseline == pytest.approx(morning(FRAME.live.start + 900), rel=0.15)
+
+
 def test_the_minutes_that_a_source_has_yet_to_deliver_are_not_a_fall() -> None:
     late = NEWEST - 240
     requests = requests_of(Model(), newest=late)
@@ -144,7 +155,8 @@ def test_a_source_that_is_late_makes_no_model_silent() -> None:
 
 
 def test_a_pause_that_rare_requests_explain_is_no_silence() -> None:
-    assert silence_case(requests_of(Model(rate=steady(0.01))), FRAME, NEWEST, "shop") is None
+    rare = requests_of(Model(rate=after(ONSET, 0, 0.01)))
+    assert silence_case(rare, FRAME, NEWEST, "shop") is None
     assert silence_case(requests_of(Model(rate=after(ONSET, 20, 0))), FRAME, NEWEST, "shop") is None
 
 

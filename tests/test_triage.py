@@ -177,6 +177,17 @@ def test_metrics_stand_in_for_logs_that_do_not_flow(state: State) -> None:
     assert not any(f.signal is Signal.CONFIDENCE for f in snapshot.findings)
 
 
+def test_the_last_minutes_of_logs_that_stopped_are_their_own_last_minutes() -> None:
+    """Metrics go on for ten minutes more, in which no confidence is known."""
+    newest = FRAME.live.end - 601.0
+    logs = fleet_logs([Model(confidence=after(newest - 240, 0.7, 0.85))], newest=newest)
+    given = evidence(logs, as_metrics(fleet_logs([Model()])), log_state=State.STALE)
+    _, cases = evaluate(given, View(), FRAME, NOW, threshold=0.6)
+    (window,) = [case.window for case in cases if case.finding.signal is Signal.CONFIDENCE]
+    assert window.end == newest + 1
+    assert abs(window.start - (newest - 240)) <= 60
+
+
 def test_under_a_filter_metrics_say_nothing() -> None:
     slow = as_metrics(fleet_logs(SLOW_SHOP), [gauge("cpu", after(ONSET, 0.99, 0.2), replica="r1")])
     healthy = fleet_logs(HEALTHY_FLEET)

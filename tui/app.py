@@ -24,7 +24,6 @@ from tui import lifecycle
 from tui.driver import CellDiffDriver
 from tui.keys import KEYS, PAGES
 from tui.options import Options
-from tui.polling import Poller
 from tui.screens.main import PAGE_OF, MainScreen
 from tui.screens.prompt import Prompt
 from tui.timespec import TimeSpecError, parse_time
@@ -36,6 +35,7 @@ from widgets.segments import SegmentsPanel
 
 if TYPE_CHECKING:
     from analysis.cases import Case
+    from tui.polling import Poller
     from tui.session import Session
 
 BASELINES = (Baseline("previous"), Baseline("1d"), Baseline("1w"))
@@ -115,6 +115,8 @@ class Triage(App[None]):
         """Answer whenever there is news; search segments after the first picture."""
         if self.session is None:
             self.session = await asyncio.to_thread(self._open)
+        from tui.polling import Poller  # and with it the stores' vocabulary, which the first paint can do without
+
         session = self.session
         self._poller = Poller(session, self.options.refresh_s, self._due.set)
         self._poller.start()
