@@ -73,10 +73,10 @@ class Reading:
 def read(series: Series, frame: Frame, end: int) -> Reading | None:
     """Sum up one gauge; None when it has no sample in the last fifth of the live window before `end`."""
     recent = Window(max(frame.live.start, end - max(frame.step * 3, frame.live.length // 5)), end)
-    now = series.v[inside(series.t, recent) & np.isfinite(series.v)]
+    now = _samples(series, recent)[1]
     if not len(now):
         return None
-    windows = [series.v[inside(series.t, w) & np.isfinite(series.v)] for w in frame.references]
+    windows = [_samples(series, window)[1] for window in frame.references]
     filled = [w for w in windows if len(w)]
     history = np.array([w.mean() for w in filled])
     spread = float(np.median([w.std() for w in filled])) if filled else math.inf
@@ -129,8 +129,10 @@ def memory_case(reading: Reading, limit: float | None, frame: Frame) -> Case | N
     length = max(600, frame.live.length // 3)
     per_s, level = _climb(t[t > t[-1] - length], v[t > t[-1] - length])
     left = max(0.0, (limit - level) / per_s) if per_s > 0 else math.inf
-    fastest, highest = _most(series, tiles(frame.references, length))
-    rising = per_s * 600 > 0.01 * limit and (per_s > 1.5 * fastest or level > highest) and left < MEMORY_HORIZON_S
+    rising = per_s * 600 > 0.01 * limit and left < MEMORY_HORIZON_S
+    if rising:
+        fastest, highest = _most(series, tiles(frame.references, length))
+        rising = per_s > 1.5 * fastest or level > highest
     near = v[-1] / limit >= 0.9 and v[-1] / limit - reading.baseline / limit > 0.05
     if not (rising or near):
         return None
@@ -298,16 +300,22 @@ def _most(series: Series, windows: Iterable[Window]) -> tuple[float, float]:
     """The fastest climb per second within one of the windows, and the highest sample of all; 0 and inf without any."""
     fastest, highest = 0.0, -math.inf
     for window in windows:
-        rows = inside(series.t, window) & np.isfinite(series.v)
-        if rows.sum() >= 3:
-            fastest = max(fastest, _climb(series.t[rows].astype(float), series.v[rows])[0])
-            highest = max(highest, float(series.v[rows].max()))
+        t, v = _samples(series, window)
+        if len(t) >= 3:
+            fastest = max(fastest, _climb(t, v)[0])
+            highest = max(highest, float(v.max()))
     return fastest, highest if math.isfinite(highest) else math.inf
 
 
+def _samples(series: Series, window: Window) -> tuple[Floats, Floats]:
+    """Times and values of the finite samples in a window."""
+    rows = inside(series.t, window)
+    finite = np.isfinite(series.v[rows])
+    return series.t[rows][finite].astype(float), series.v[rows][finite]
+
+
 def _live(series: Series, frame: Frame) -> tuple[Floats, Floats]:
-    rows = inside(series.t, frame.live) & np.isfinite(series.v)
-    return series.t[rows].astype(float), series.v[rows]
+    return _samples(series, frame.live)
 
 
 def _subject(reading: Reading) -> str:

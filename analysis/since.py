@@ -53,10 +53,11 @@ def since_level(t: Ints, n: Floats, frame: Frame, newest: float | None) -> Since
 def since_value(t: Ints, v: Floats, frame: Frame) -> Since | None:
     """When a gauge left the course of the reference windows; a bucket without a sample is a gap. v: [T]"""
     known = np.isfinite(v)
+    t, v = t[known], v[known]
 
     def sampled(window: Window) -> Floats:
         values = np.full(window.length // frame.step, np.nan)
-        rows = known & inside(t, window)
+        rows = inside(t, window)
         values[(t[rows] - window.start) // frame.step] = v[rows]
         return values
 

@@ -17,9 +17,10 @@ Ints = NDArray[np.int64]
 E = TypeVar("E", bound=Counts | Histogram)
 
 
-def inside(t: Ints, window: Window) -> NDArray[np.bool_]:
-    """Which bucket starts lie in the window. [T]"""
-    return (t >= window.start) & (t < window.end)
+def inside(t: Ints, window: Window) -> slice:
+    """The bucket starts (ascending) that lie in the window."""
+    first, end = np.searchsorted(t, (window.start, window.end))
+    return slice(int(first), int(end))
 
 
 def window_sum(t: Ints, n: Floats, window: Window) -> Floats:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ from analysis.view import Frame, View, Window
 from analysis.voices import Evidence, ModelEvidence, choose, newest_of
 from analysis.words import duration
 
-__all__ = ["Evidence", "evaluate"]
+__all__ = ["Evidence", "Judgement", "evaluate", "judge", "picture"]
 
 Floats = NDArray[np.float64]
 
@@ -47,20 +48,38 @@ TREND_COLUMNS = 30
 """Columns of the trend sparkline in the table of models."""
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was found in some evidence, whichever model is in focus."""
+
+    frame: Frame
+    models: tuple[ModelEvidence, ...]
+    gauges: tuple[Reading, ...]
+    features: Mapping[str, tuple[FeatureRow, ...]]
+    rows: tuple[ModelRow, ...]
+    findings: tuple[Finding, ...]
+    cases: tuple[Case, ...]
+    """In the order of the findings."""
+    versions: tuple[Mark, ...]
+
+
 def evaluate(
     evidence: Evidence, view: View, frame: Frame, now: float, *, threshold: float
 ) -> tuple[Snapshot, tuple[Case, ...]]:
-    """The answer to a view.
+    """The answer to a view: the snapshot, and its cases in the order of its findings.
 
     Args:
         now: unix seconds, for the ages of sources.
         threshold: confidence below which a row counts as unsure.
-
-    Returns:
-        The snapshot, and its cases in the order of its findings.
     """
+    judgement = judge(evidence, view, frame, now, threshold=threshold)
+    return picture(judgement, evidence, view, now, threshold=threshold), judgement.cases
+
+
+def judge(evidence: Evidence, view: View, frame: Frame, now: float, *, threshold: float) -> Judgement:
+    """Every change of every model and source; the arguments are those of `evaluate`."""
     logs, metrics = evidence.logs, None if evidence.filtered else evidence.metrics
-    models = [choose(name, logs, metrics, evidence) for name in _names(logs, metrics, view)]
+    models = tuple(choose(name, logs, metrics, evidence) for name in _names(logs, metrics, view))
     gauges = readings(metrics.gauges, frame) if metrics is not None else ()
     cases: list[Case] = [*infra_cases(gauges, frame), *_source_cases(evidence, frame, now)]
     marks: list[Mark] = []
@@ -75,39 +94,48 @@ def evaluate(
             cases += [change.case for change in changes if change.case is not None]
     findings = ranked([case.finding for case in cases])
     by_key = {case.finding.key: case for case in cases}
-    rows = tuple(
-        sorted(
-            (_row(model, logs, frame, findings, features.get(model.name, ())) for model in models),
-            key=lambda row: (-row.state.rank, not row.stale, row.model),
-        )
+    rows = sorted(
+        (_row(model, logs, frame, findings, features.get(model.name, ())) for model in models),
+        key=lambda row: (-row.state.rank, not row.stale, row.model),
     )
-    focus = _focus(view, findings, rows)
-    marks += [
+    return Judgement(
+        frame=frame,
+        models=models,
+        gauges=gauges,
+        features=features,
+        rows=tuple(rows),
+        findings=findings,
+        cases=tuple(by_key[finding.key] for finding in findings),
+        versions=tuple(marks),
+    )
+
+
+def picture(judgement: Judgement, evidence: Evidence, view: View, now: float, *, threshold: float) -> Snapshot:
+    """What the screen shows of a judgement: the lists, and the panels of the model in focus."""
+    frame, findings, models = judgement.frame, judgement.findings, judgement.models
+    focus = _focus(view, findings, judgement.rows)
+    onsets = [
         Mark(finding.onset, "onset", finding.title, finding.model)
         for finding in findings
         if finding.onset is not None and finding.severity.rank >= Severity.WARNING.rank and finding.model == focus
-    ][:1]
-    snapshot = Snapshot(
+    ]
+    features = judgement.features.get(focus, ())
+    return Snapshot(
         generated_at=now,
         view=view,
         frame=frame,
         focus=focus,
         sources=(*evidence.log_sources, *evidence.metric_sources),
-        models=rows,
+        models=judgement.rows,
         findings=findings,
-        marks=tuple(sorted(marks, key=lambda mark: mark.t)),
+        marks=tuple(sorted((*judgement.versions, *onsets[:1]), key=lambda mark: mark.t)),
         latency=_latency(evidence, models, frame, focus),
         confidence=_confidence(evidence, frame, focus, threshold),
         errors=_errors(evidence, models, frame, focus),
-        features=FeaturesPanel(
-            _status(evidence, "features", from_logs=True, present=bool(features.get(focus))),
-            focus,
-            features.get(focus, ()),
-        ),
-        infra=_infra(evidence, gauges, cases, frame, focus),
+        features=FeaturesPanel(_status(evidence, "features", from_logs=True, present=bool(features)), focus, features),
+        infra=_infra(evidence, judgement.gauges, judgement.cases, frame, focus),
         notes=(*_notes(evidence, frame), *evidence.notes),
     )
-    return snapshot, tuple(by_key[finding.key] for finding in findings)
 
 
 def _names(logs: LogEvidence | None, metrics: MetricEvidence | None, view: View) -> tuple[str, ...]:
@@ -339,7 +367,9 @@ def _errors(evidence: Evidence, models: Iterable[ModelEvidence], frame: Frame, f
     return errors_panel(errors, failures, frame, focus, status)
 
 
-def _infra(evidence: Evidence, gauges: tuple[Reading, ...], cases: list[Case], frame: Frame, focus: str) -> InfraPanel:
+def _infra(
+    evidence: Evidence, gauges: tuple[Reading, ...], cases: Sequence[Case], frame: Frame, focus: str
+) -> InfraPanel:
     status = _status(evidence, "infrastructure", from_logs=False, present=bool(gauges))
     return infra_panel(gauges, cases, frame, status, focus)
 

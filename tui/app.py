@@ -112,7 +112,7 @@ class Triage(App[None]):
 
     @work(exclusive=True, group="answer", exit_on_error=False)
     async def _answer_loop(self) -> None:
-        """Answer whenever there is news; search segments after the first picture."""
+        """Answer whenever there is news, and look for the segments of what was found."""
         if self.session is None:
             self.session = await asyncio.to_thread(self._open)
         from tui.polling import Poller  # and with it the stores' vocabulary, which the first paint can do without
@@ -120,12 +120,18 @@ class Triage(App[None]):
         session = self.session
         self._poller = Poller(session, self.options.refresh_s, self._due.set)
         self._poller.start()
+        search: asyncio.Task[None] | None = None
         while True:
             await self._due.wait()
             self._due.clear()
             cases = await self._answer(session)
-            if cases and not self._due.is_set() and await session.explain(cases):
-                await self._answer(session)
+            if cases and (search is None or search.done()):
+                search = asyncio.create_task(self._explain(session, cases))
+
+    async def _explain(self, session: Session, cases: tuple[Case, ...]) -> None:
+        """Search segments beside the answers: a slow store must not hold up the picture."""
+        if await session.explain(cases):
+            self._due.set()
 
     def _open(self) -> Session:
         from tui.sources import open_session

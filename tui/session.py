@@ -18,7 +18,7 @@ from tui.feeds import Clock, LogFeed, MetricFeed, Question, as_source_error
 if TYPE_CHECKING:
     from analysis.cases import Case
     from analysis.evidence import Cube, LogEvidence
-    from analysis.triage import Evidence
+    from analysis.triage import Evidence, Judgement
 
 EXPLAIN_EVERY_S = 30.0
 """How long a segment search is trusted while the same findings stand."""
@@ -60,6 +60,7 @@ class Session:
         self.clock = clock
         self.confidence_threshold = confidence_threshold
         self._revision = 0
+        self._judged: tuple[object, int, int, Evidence, Judgement] | None = None
         self._answered: dict[LogFeed | MetricFeed, int] = {}
         self._segments: Mapping[tuple[str, str, str], _Explained] = {}
         self._search_notes: Mapping[str, str] = {}
@@ -147,19 +148,28 @@ class Session:
         )
 
     def answer(self) -> tuple[Snapshot, tuple[Case, ...]]:
-        """The snapshot of what is known now, and its cases. Pure numbers: may run in a thread."""
-        from analysis.triage import evaluate
+        """The snapshot of what is known now, and its cases. Pure numbers: may run in a thread.
+
+        Evidence that was judged before is not judged again: another model in focus costs only its panels.
+        """
+        from analysis.triage import judge, picture
 
         self._revision += 1
-        view, now, segments = self.view, self.clock(), self._segments
-        snapshot, cases = evaluate(
-            self._evidence(view, now), view, view.frame(now), now, threshold=self.confidence_threshold
-        )
+        view, now, segments, threshold = self.view, self.clock(), self._segments, self.confidence_threshold
+        evidence, frame = self._evidence(view, now), view.frame(now)
+        basis = (replace(view, focus=None), frame, evidence.log_sources, evidence.metric_sources)
+        known = self._judged
+        if known is None or known[:3] != (basis, id(evidence.logs), id(evidence.metrics)):
+            judgement = judge(evidence, view, frame, now, threshold=threshold)
+            # The evidence is kept with it, so that no other object takes its identity.
+            known = self._judged = (basis, id(evidence.logs), id(evidence.metrics), evidence, judgement)
+        judgement = known[4]
+        snapshot = picture(judgement, evidence, view, now, threshold=threshold)
         findings = tuple(
             replace(finding, where=segments[finding.key].segments) if finding.key in segments else finding
             for finding in snapshot.findings
         )
-        return replace(snapshot, findings=findings, revision=self._revision), cases
+        return replace(snapshot, findings=findings, revision=self._revision), judgement.cases
 
     async def close(self) -> None:
         """Release every source."""
