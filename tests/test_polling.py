@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from analysis.view import View
 from connectors.base import UnreachableError
 from tests.stores import NOW, Logs, steady
 from tui.feeds import LogFeed
-from tui.polling import LONGEST_BACKOFF_S, Poller, pause_s
+from tui.polling import LONGEST_BACKOFF_S, Poller, pause_s, until_beat_s
 from tui.session import Session
 
 VIEW = View(window_s=600)
@@ -43,6 +44,14 @@ async def until(condition: Callable[[], bool]) -> None:
 def test_a_pause_is_never_shorter_than_a_refresh_and_bounded(refresh_s: float, failures: int, share: float) -> None:
     pause = pause_s(refresh_s, failures, lambda low, high: low + (high - low) * (share - 0.5) * 2)
     assert refresh_s <= pause <= max(refresh_s, LONGEST_BACKOFF_S)
+
+
+@given(refresh_s=st.floats(1, 3_600), passed_s=st.floats(0, 1e6))
+def test_sources_are_asked_on_shared_beats_and_never_twice_in_a_quarter(refresh_s: float, passed_s: float) -> None:
+    left = until_beat_s(refresh_s, passed_s)
+    assert refresh_s / 4 <= left <= 1.25 * refresh_s
+    beats = (passed_s + left) / refresh_s
+    assert beats == pytest.approx(round(beats), abs=1e-6)
 
 
 def test_failures_lengthen_the_pause() -> None:

@@ -45,6 +45,9 @@ BEHIND_S = 1.0
 """A terminal that is this far behind gets no ticks: each would only make the next key wait."""
 
 
+TOGETHER_S = 0.2
+"""Answers of sources that come within this time are drawn together."""
+
 FAREWELL_S = 2.0
 """How long the last lines may take to write."""
 
@@ -86,6 +89,7 @@ class Triage(App[None]):
         self._poller: Poller | None = None
         self._lifecycle: lifecycle.Lifecycle | None = None
         self._due = asyncio.Event()
+        self._soon: asyncio.TimerHandle | None = None
         self._earlier: list[View] = []
         self.animation_level = "none"
 
@@ -118,15 +122,25 @@ class Triage(App[None]):
         from tui.polling import Poller  # and with it the stores' vocabulary, which the first paint can do without
 
         session = self.session
-        self._poller = Poller(session, self.options.refresh_s, self._due.set)
+        self._poller = Poller(session, self.options.refresh_s, self._news)
         self._poller.start()
         search: asyncio.Task[None] | None = None
         while True:
             await self._due.wait()
             self._due.clear()
             cases = await self._answer(session)
-            if cases and (search is None or search.done()):
+            if search is not None and search.done():
+                search.result()  # a defect in it is one of this worker
+                search = None
+            if cases and search is None:
                 search = asyncio.create_task(self._explain(session, cases))
+
+    def _news(self) -> None:
+        """A source has something new: answer soon, so that the sources of one beat share one answer."""
+        if self.snapshot is None:
+            self._due.set()
+        elif self._soon is None or self._soon.when() < asyncio.get_running_loop().time():
+            self._soon = asyncio.get_running_loop().call_later(TOGETHER_S, self._due.set)
 
     async def _explain(self, session: Session, cases: tuple[Case, ...]) -> None:
         """Search segments beside the answers: a slow store must not hold up the picture."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable
 
 from analysis.answer import State
@@ -15,14 +16,24 @@ LONGEST_BACKOFF_S = 30.0
 
 
 def pause_s(refresh_s: float, failures: int, draw: Callable[[float, float], float] = random.uniform) -> float:
-    """Seconds until the next poll: the refresh interval, longer after each failure in a row, never shorter for one.
+    """Seconds until the next poll after failures in a row: longer after each, never shorter than the refresh interval.
 
     Jitter keeps sources behind one gateway from being asked again in step.
     """
-    if not failures:
-        return refresh_s
     longest = max(refresh_s, min(LONGEST_BACKOFF_S, refresh_s * 2.0 ** min(failures, 10)))
     return max(refresh_s, longest * draw(0.5, 1.0))
+
+
+def until_beat_s(refresh_s: float, passed_s: float) -> float:
+    """Seconds until the next beat that all sources share, but at least a quarter of the refresh interval.
+
+    Sources that are asked together answer together, and one picture serves them all.
+
+    Args:
+        passed_s: seconds since the first beat.
+    """
+    left = refresh_s - passed_s % refresh_s
+    return left if left >= refresh_s / 4 else left + refresh_s
 
 
 class Poller:
@@ -34,6 +45,7 @@ class Poller:
         self._news = news
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
+        self._first_beat = time.monotonic()
 
     def start(self) -> None:
         """Begin to poll."""
@@ -68,5 +80,7 @@ class Poller:
             wake = self._wake
             await self._session.poll(feed, self._news)
             failures = failures + 1 if feed.status.state is State.FAILED else 0
+            passed = time.monotonic() - self._first_beat
+            pause = pause_s(self._refresh_s, failures) if failures else until_beat_s(self._refresh_s, passed)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), pause_s(self._refresh_s, failures))
+                await asyncio.wait_for(wake.wait(), pause)
