@@ -2,9 +2,9 @@
 
     python -m bench.diagnosis [--scenarios a,b] [--seeds 10] [--minutes 10] [--jobs 2]
 
-hit@1, hit@3: the injected signal (or another true name of it) on its model is the first, or among the first three,
-findings. segment: `where[0]` of that finding is the injected segment. onset: within 2 minutes. false alarms: findings of
-severity warning or above on `healthy`.
+hit@1, hit@3: the injected signal (or another true name of it) on its model is the first, or among the first three
+findings. segment: `where[0]` of that finding is the injected segment. onset: within 2 minutes. false alarms: findings
+of severity warning or above on `healthy`.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def judge(scenario: str, seed: int, answer: dict[str, Any], truth: dict[str, Any
 
 def where(finding: dict[str, Any]) -> str:
     """The first segment of a finding, to read."""
-    return " ".join(f"{dim}={value}" for dim, value in finding["where"][0]["segment"].items()) if finding["where"] else ""
+    return (
+        " ".join(f"{dim}={value}" for dim, value in finding["where"][0]["segment"].items()) if finding["where"] else ""
+    )
 
 
 def names(finding: dict[str, Any], fault: dict[str, Any]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,7 +39,7 @@ def test_span_arithmetic_is_set_arithmetic(a: list[Window], b: list[Window]) -> 
     assert covered(subtract(a, b)) == ours - theirs
     assert covered(intersect(a, b)) == ours & theirs
     for spans in (union(a), subtract(a, b), intersect(a, b)):
-        assert all(x.end < y.start for x, y in zip(spans, spans[1:], strict=False))
+        assert all(x.end < y.start for x, y in itertools.pairwise(spans))
 
 
 @st.composite

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ def test_previous_references_adjoin_the_window_and_each_other() -> None:
     frame = View(window_s=900).frame(NOW)
     ends = [frame.live, *frame.references]
     assert len(frame.references) == 8
-    assert all(later.start == earlier.end for later, earlier in zip(ends, ends[1:], strict=False))
+    assert all(later.start == earlier.end for later, earlier in itertools.pairwise(ends))
 
 
 @pytest.mark.parametrize(("kind", "period", "count"), [("1d", DAY_S, 7), ("1w", 7 * DAY_S, 4)])
