@@ -100,8 +100,8 @@ class LogStore(Protocol):
         """Bins of every feature from the rows of `spans` (the baseline), to be frozen by the caller.
 
         Numeric: quantiles .1, 1, 5, 10, 20 ... 90, 95, 99, 99.9 % of finite values, equal edges collapsed, the
-        outermost bins open (`reference=True`). Categorical, and numeric with at most 20 distinct values: the 30 most frequent
-        values, then OTHER and UNSEEN.
+        outermost bins open (`reference=True`). Categorical, and numeric with at most 20 distinct values: the 30 most
+        frequent values, then OTHER and UNSEEN.
         """
         ...
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from connectors.base import Schema, Watermark
 from demo.run import write
 from tui.app import Triage
 from tui.config import load
+from tui.config_schema import LogSource, ScrapeSource
 from tui.keys import KEYS
 from tui.options import Flags, Options, resolve
 from tui.screens.help import HelpScreen
@@ -42,9 +44,14 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def options(fleet: Path, **flags: str) -> Options:
-    sources = {"logs": (str(fleet / "logs"),), "scrape": (str(fleet / "metrics.om"),), "at": str(NOW)}
-    return resolve(Flags(**{**sources, **flags}), load(None), time.time())  # type: ignore[arg-type]
+def options(fleet: Path, **flags: object) -> Options:
+    """The fleet as of `NOW` under names that do not change from run to run, as the pictures show them."""
+    resolved = resolve(Flags(at=str(NOW), **flags), load(None), time.time())  # type: ignore[arg-type]
+    return replace(
+        resolved,
+        logs=(LogSource(name="inference", path=str(fleet / "logs")),),
+        scrape=(ScrapeSource(name="fleet", file=str(fleet / "metrics.om")),),
+    )
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
@@ -295,6 +302,7 @@ def test_nothing_heavy_is_loaded_at_the_first_paint() -> None:
 import asyncio, sys, time
 from tui.app import Triage
 from tui.config import load
+from tui.config_schema import LogSource, ScrapeSource
 from tui.options import Flags, resolve
 
 async def main():

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.test_app import fleet, located, options
+from analysis.answer import State
+from tests.test_app import app_of, fleet, options, until
 from tui.app import Triage
 
 __all__ = ["fleet"]
@@ -18,15 +19,24 @@ Compare = Callable[..., bool]
 
 
 def after(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
-    """Wait for the located answer, then press keys."""
+    """Wait for the whole answer, press keys, and wait for the answer to them."""
 
     async def run(pilot: Pilot[None]) -> None:
-        app = await located(pilot)
+        app = app_of(pilot)
+
+        def complete() -> bool:
+            snapshot = app.snapshot
+            return (
+                snapshot is not None
+                and all(source.state is State.LIVE for source in snapshot.sources)
+                and bool(snapshot.findings)
+                and all(finding.where for finding in snapshot.findings)
+            )
+
+        await until(pilot, complete)
         await pilot.press(*keys)
         await pilot.pause()
-        if keys:
-            await located(pilot)
-        assert app.snapshot is not None
+        await until(pilot, complete)
 
     return run
 
@@ -51,5 +61,5 @@ def test_help(fleet: Path, snap_compare: Any) -> None:
 
 
 def test_overview_in_ascii(fleet: Path, snap_compare: Any) -> None:
-    chosen = options(fleet, ascii=True)  # type: ignore[arg-type]
+    chosen = options(fleet, ascii=True)
     assert snap_compare(Triage(chosen), terminal_size=(80, 24), run_before=after())

@@ -326,3 +326,14 @@ async def test_a_search_for_an_older_view_is_dropped() -> None:
     assert not await task
     await one.poll_all()
     assert where_of(one) is None
+
+
+async def test_a_case_that_metrics_show_before_the_logs_are_read_is_searched_once_they_are() -> None:
+    store = Logs(failing())
+    _, cases = await explained(store)
+    early = session(store)
+    assert await early.explain(cases) is False, "no store has rows yet"
+    await early.poll_all()
+    _, again = early.answer()
+    assert await early.explain(again)
+    assert where_of(early) == (("region", "us"),)

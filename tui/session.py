@@ -193,19 +193,24 @@ class Session:
             found = await self._segments_of(model, window, group)
             if generation != self.generation:
                 return False
+            if found is None:
+                continue
             fresh = {
                 case.finding.key: _Explained(now, case, segments) for case, segments in zip(group, found, strict=True)
             }
             self._segments = {**self._segments, **fresh}
         return _words(*before) != _words(self._segments, self._search_notes)
 
-    async def _segments_of(self, model: str, window: Window, group: Sequence[Case]) -> list[tuple[Segment, ...]]:
-        """The segments of each case of one model, from the first store that has rows of it and finds any."""
-        generation = self.generation
+    async def _segments_of(self, model: str, window: Window, group: Sequence[Case]) -> list[tuple[Segment, ...]] | None:
+        """The segments of each case of one model, from the first store that has rows of it and finds any.
+
+        None when no store has rows of it yet: metrics may answer before the logs do.
+        """
+        generation, asked = self.generation, False
         for feed in self.logs:
             if not _holds(feed, model):
                 continue
-            problem = ""
+            asked, problem = True, ""
             try:
                 found = await self._search(feed, model, window, group)
             except Exception as error:  # noqa: BLE001 - told in the notes; the other stores are still asked
@@ -218,7 +223,7 @@ class Session:
                 self._search_notes = {**self._search_notes, name: f"{name}: segments could not be searched: {problem}"}
             if any(found):
                 return found
-        return [() for _ in group]
+        return [() for _ in group] if asked else None
 
     async def _search(
         self, feed: LogFeed, model: str, window: Window, group: Sequence[Case]
