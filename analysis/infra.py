@@ -23,7 +23,8 @@ from analysis.words import duration, measured, ratio
 Floats = NDArray[np.float64]
 
 MODEL_LABELS = ("model", "model_name", "deployment", "application", "service_name")
-REPLICA_LABELS = ("replica", "pod", "instance", "container", "gpu", "gpu_uuid", "job")
+REPLICA_LABELS = ("replica", "pod", "container", "gpu", "gpu_uuid")
+HOST_LABELS = ("instance", "job")
 DEPENDENCY_LABELS = ("dependency", "upstream")
 
 RATIO_UNIT = 0.15
@@ -66,8 +67,9 @@ class Reading:
 
     @property
     def name(self) -> str:
-        """Replica, dependency or host, whichever the series names."""
-        return self.series.label(*DEPENDENCY_LABELS) or self.series.label(*REPLICA_LABELS) or self.model
+        """Dependency, replica, model or host: the narrowest that the series names."""
+        label = self.series.label
+        return label(*DEPENDENCY_LABELS) or label(*REPLICA_LABELS) or self.model or label(*HOST_LABELS) or ""
 
 
 def read(series: Series, frame: Frame, end: int) -> Reading | None:

@@ -17,6 +17,7 @@ from analysis.answer import Snapshot, State
 from demo.run import LiveFleet
 from tests.prometheus_server import Server, free_port, prometheus
 from tui.config import load
+from tui.doctor import run as run_doctor
 from tui.options import Flags, resolve
 from tui.report import evaluate
 
@@ -111,3 +112,15 @@ def test_logs_and_metrics_agree_on_rate_and_latency(served: tuple[LiveFleet, Ser
         assert row.request_rate is not None
         assert other.request_rate == pytest.approx(row.request_rate, rel=0.1)
         assert other.latency_ms["p50"] == pytest.approx(row.latency_ms["p50"], rel=0.35)
+
+
+def test_the_doctor_tells_the_server_and_its_targets(
+    served: tuple[LiveFleet, Server], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = resolve(Flags(prometheus=(served[1].url,)), load(None), time.time())
+    assert run_doctor(found) == 0
+    printed = capsys.readouterr().out
+    assert "version 2." in printed
+    assert "targets up: 2 of 2" in printed
+    assert "plain" in printed
+    assert "node_exporter" in printed

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from analysis.answer import State
 from analysis.words import duration
+from connectors.base import SourceError
+from tui.config_schema import PrometheusSource
 from tui.feeds import LogFeed, MetricFeed
 from tui.lifecycle import terminal_problem
 from tui.options import Options
@@ -99,9 +101,34 @@ async def source_checks(options: Options) -> list[tuple[str, list[Check]]]:
 
     session = open_session(options)
     try:
-        return list(await asyncio.gather(*(source_check(session, feed) for feed in session.feeds)))
+        answers = await asyncio.gather(*(source_check(session, feed) for feed in session.feeds))
+        servers = {source.name: source for source in options.prometheus}
+        for feed, (_, checks) in zip(session.feeds, answers, strict=True):
+            status = feed.status
+            if status.kind == "prometheus" and status.name in servers and status.state is not State.FAILED:
+                checks += await server_check(servers[status.name])
+        return list(answers)
     finally:
         await session.close()
+
+
+async def server_check(source: PrometheusSource) -> list[Check]:
+    """Which version answers and how many of its targets are up, where the server offers that."""
+    from connectors.prom_session import PromClient
+    from tui.sources import prometheus_access
+
+    client = await asyncio.to_thread(PromClient, source.url, prometheus_access(source))
+    try:
+        found = await asyncio.wait_for(asyncio.to_thread(client.check), DEADLINE_S)
+    except (SourceError, TimeoutError) as error:
+        return [Check("warn", f"version and targets: {error or 'no answer'}")]
+    finally:
+        await asyncio.to_thread(client.close)
+    checks = [Check("ok", f"version {found['version']}")] if "version" in found else []
+    if "targets" in found:
+        up, _, every = found["targets"].partition("/")
+        checks.append(Check("ok" if up == every else "warn", f"targets up: {up} of {every}"))
+    return checks
 
 
 async def source_check(session: Session, feed: LogFeed | MetricFeed) -> tuple[str, list[Check]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from connectors.base import LogStore, MetricStore
 from tui.config_schema import LogSource, PrometheusSource, ScrapeSource
@@ -14,6 +14,9 @@ from tui.options import Options
 from tui.session import Session
 
 Store = TypeVar("Store", LogStore, MetricStore)
+
+if TYPE_CHECKING:
+    from connectors.http import Access
 
 
 def open_session(options: Options, clock: Clock = time.time) -> Session:
@@ -40,18 +43,30 @@ def open_logs(source: LogSource) -> LogStore:
 def open_prometheus(source: PrometheusSource) -> MetricStore:
     """The store over one Prometheus."""
     from connectors.prometheus import PrometheusStore
-    from tui.credentials import Credentials
 
+    access = prometheus_access(source)
     return PrometheusStore(
         source.url,
-        headers=Credentials(source).headers,
-        ca=Path(source.ca_file) if source.ca_file else None,
-        cert=(Path(source.cert_file), Path(source.key_file)) if source.cert_file and source.key_file else None,
+        headers=access.headers,
+        ca=access.ca,
+        cert=access.cert,
         name=source.name,
         timeout_s=source.timeout,
         labels=source.labels.mapping(),
         queries=source.queries,
         selector=source.selector or "",
+    )
+
+
+def prometheus_access(source: PrometheusSource) -> Access:
+    """How to get in: certificates, and headers that are read for each request."""
+    from connectors.http import Access
+    from tui.credentials import Credentials
+
+    return Access(
+        headers=Credentials(source).headers,
+        ca=Path(source.ca_file) if source.ca_file else None,
+        cert=(Path(source.cert_file), Path(source.key_file)) if source.cert_file and source.key_file else None,
     )
 
 
