@@ -133,3 +133,28 @@ def test_the_lock_pins_every_dependency_exactly_and_names_no_place() -> None:
 
 def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower().strip()
+
+
+def test_the_keys_of_the_documentation_are_those_of_the_program() -> None:
+    from tui.keys import KEYS, LIST_KEYS
+
+    documented = [row for row in rows("docs/keys.md") if row[0].startswith("`")]
+    assert documented == [[f"`{key.label}`", f"`{key.id}`", key.what] for key in (*KEYS, *LIST_KEYS)]
+
+
+def test_the_keys_of_the_panels_are_known_by_their_ids() -> None:
+    from textual.binding import Binding
+
+    from tui.keys import LIST_KEYS
+    from widgets.listing import ListPanel
+    from widgets.panel import OPEN
+
+    bound = {b.id: (b.key, b.action) for b in (*ListPanel.BINDINGS, *OPEN) if isinstance(b, Binding)}
+    assert bound == {key.id: (key.keys, key.action) for key in LIST_KEYS}
+
+
+def test_no_key_belongs_to_tmux_screen_or_flow_control() -> None:
+    from tui.keys import BY_ID
+
+    taken = {"ctrl+a", "ctrl+b", "ctrl+s", "ctrl+q"}
+    assert not taken & {name for key in BY_ID.values() for name in key.keys.split(",")}

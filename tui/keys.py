@@ -60,4 +60,16 @@ KEYS = (
     Key("quit", "q", "q", "quit", "quit"),
 )  # fmt: skip
 
-BY_ID = {key.id: key for key in KEYS}
+LIST_KEYS = (
+    Key("list.up", "up", "↑", "move(-1)", "row up"),
+    Key("list.down", "down", "↓", "move(1)", "row down"),
+    Key("list.page_up", "pageup", "PgUp", "page(-1)", "page up"),
+    Key("list.page_down", "pagedown", "PgDn", "page(1)", "page down"),
+    Key("list.first", "home", "Home", "move(-1000000)", "first row"),
+    Key("list.last", "end", "End", "move(1000000)", "last row"),
+    Key("list.open", "enter", "Enter", "choose", "open the row under the cursor"),
+    Key("panel.open", "enter", "Enter", "open", "open the panel in focus"),
+)
+"""Keys that the panels bind themselves; they can be remapped like all others."""
+
+BY_ID = {key.id: key for key in (*KEYS, *LIST_KEYS)}
