@@ -24,7 +24,7 @@ from analysis.words import percent
 Floats = NDArray[np.float64]
 
 EDGES = tuple(i / 20 for i in range(21))
-"""Twenty fixed bins over 0..1 (statistics.md section 3)."""
+"""Twenty fixed bins over 0..1."""
 
 MEAN_UNIT = 0.03
 BELOW_UNIT = 0.05
@@ -136,7 +136,7 @@ def shape(now: Floats, baseline: Floats) -> str:
     """The direction of a confidence shift in words. now, baseline: [B] shares over equal bins of 0..1.
 
     two humps: both ends grew and the middle shrank; collapse: one bin holds three times its share and a fifth of all
-    rows; otherwise the end that mass moved to (statistics.md section 3).
+    rows; otherwise the end that mass moved to.
     """
     if not (now.sum() > 0 and baseline.sum() > 0):
         return ""

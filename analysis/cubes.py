@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from analysis.evidence import Cube, Floats, Ints
 
 KAPPA = 140.0
-"""Rows that the prior rate of a leaf is worth; 20 to 400 rank alike (segments.md)."""
+"""Rows that the prior rate of a leaf is worth; 20 to 400 rank alike."""
 _SWEEPS = 4
 _PRIOR_EVENTS = 2.0
 

@@ -1,7 +1,7 @@
 """How each error type evolves: new, rising, fading, gone, a burst, or steady.
 
 Errors come in clumps: a Poisson test flags something in 94-99 % of quiet refreshes of 60 types, the negative binomial
-predictive with the types' own dispersion in 3-6 % (statistics.md, error types).
+predictive with the types' own dispersion in 3-6 %.
 """
 
 from __future__ import annotations

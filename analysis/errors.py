@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 ERROR_UNIT = 0.01
-"""One point of the requests is worth a look (statistics.md 6.2)."""
+"""One point of the requests is worth a look."""
 
 NEW_SHARE = 0.001
 """A type never seen before is worth a look from this share of the requests on."""

@@ -70,7 +70,7 @@ def feature_changes(
 ) -> tuple[FeatureChange, ...]:
     """Every feature that the model logged in the baseline, the most changed first.
 
-    Drift needs both gates of statistics.md: q < .01 under the spread of the reference windows, with Benjamini-Hochberg
+    Drift needs both gates: q < .01 under the spread of the reference windows, with Benjamini-Hochberg
     over the model's features, and a distance or a mean rank that matters. Quality checks come with their own gates.
     """
     own = {name: model_histogram(h, model) for name, h in sorted(features.items()) if (model,) in h.keys}

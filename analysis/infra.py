@@ -28,7 +28,7 @@ HOST_LABELS = ("instance", "job")
 DEPENDENCY_LABELS = ("dependency", "upstream")
 
 RATIO_UNIT = 0.15
-"""Fifteen points of utilisation are worth a look (statistics.md 6.2)."""
+"""Fifteen points of utilisation are worth a look."""
 
 LEVEL_UNIT = math.log(2)
 """Doubling of a queue or of requests in flight is worth a look."""

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 UNITS = {"p50": math.log(1.25), "p95": math.log(1.5), "p99": math.log(1.5)}
-"""The log ratio of a percentile that is worth a look (statistics.md 6.2)."""
+"""The log ratio of a percentile that is worth a look."""
 
 MAX_P = 0.0005
 """Two edges are tested, at .001 together."""
@@ -67,7 +67,7 @@ def latency_case(latency: Histogram, frame: Frame, newest: float | None, model: 
     """The largest change of a percentile of one model, or None when nothing is both real and large enough.
 
     Real: the share of requests above an edge of the baseline percentile's bin changed (p < .001 under the spread of the
-    reference windows) by half or more. Large: the lower bound of the percentile's log ratio (statistics.md 2.2, 6.2).
+    reference windows) by half or more. Large: the lower bound of the percentile's log ratio.
     """
     own = model_histogram(latency, model)
     bins, t, n = own.bins, own.t, own.n[:, 0]

@@ -18,7 +18,7 @@ EXACT_BELOW = 20
 """Below this many events the normal approximation of a share is replaced by the exact test."""
 
 PRIOR_WEIGHT = 6
-"""Weight of the prior dispersion against the K-1 of the windows' own (statistics.md, drift rule)."""
+"""Weight of the prior dispersion against the K-1 of the windows' own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def share_dispersion(k: ArrayLike, n: ArrayLike) -> float:
 
 
 def shrunk_dispersion(own: ArrayLike, windows: int, prior: ArrayLike = 1.0) -> Floats:
-    """Dispersion of one statistic pulled to `prior` with weight 6 and never below one (statistics.md, drift rule)."""
+    """Dispersion of one statistic pulled to `prior` with weight 6 and never below one."""
     own_, prior_ = np.asarray(own, dtype=np.float64), np.asarray(prior, dtype=np.float64)
     return np.maximum(1.0, ((windows - 1) * own_ + PRIOR_WEIGHT * prior_) / (windows - 1 + PRIOR_WEIGHT))
 

@@ -184,7 +184,7 @@ def exceedance_test(live: ArrayLike, windows: ArrayLike, edge: int) -> ShareTest
     """Whether the share above edges[edge] differs between [B] live counts and [K, B] reference windows.
 
     Counts at bin edges are exact where interpolated percentiles are not: a true +20 % at p99 is shown as anything from
-    +3 % to +63 % with Prometheus's default buckets (statistics.md, latency percentiles).
+    +3 % to +63 % with Prometheus's default buckets.
     """
     now, before = np.asarray(live, dtype=np.float64), np.asarray(windows, dtype=np.float64)
     return share_test(float(count_above(now, edge)), float(now.sum()), count_above(before, edge), before.sum(axis=-1))

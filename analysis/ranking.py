@@ -12,7 +12,7 @@ from analysis.answer import Finding, Severity, Signal
 from analysis.proportions import ShareTest
 
 Z = 2.58
-"""99.5 % one-sided: of seven rules this one listed the fewest false items on a quiet day (statistics.md 6.2)."""
+"""99.5 % one-sided: of seven rules this one listed the fewest false items on a quiet day."""
 
 SHOWN = 0.5
 """Findings below this score are left out of the list."""

@@ -1,7 +1,7 @@
 """The two lengths at which a change is looked for: the whole window, and its most recent part.
 
 A fault that began minutes ago is diluted in a window of half an hour, and a slow one is lost in five minutes. Each
-length is compared with reference windows of the same length (statistics.md, section 0).
+length is compared with reference windows of the same length.
 """
 
 from __future__ import annotations

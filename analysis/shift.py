@@ -1,6 +1,6 @@
 """Whether a distribution moved by more than its reference windows differ among themselves, and how far.
 
-Two gates (statistics.md): `p` answers "is it real", `js_adj` and `auc` answer "does it matter".
+Two gates: `p` answers "is it real", `js_adj` and `auc` answer "does it matter".
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from analysis.words import duration, percent, ratio
 Floats = NDArray[np.float64]
 
 RATE_UNIT = math.log(1.3)
-"""The log ratio of a request rate that is worth a look (statistics.md 6.2)."""
+"""The log ratio of a request rate that is worth a look."""
 
 VERSION_SHARE = 0.005
 """Share of the window's requests from which a new version is an event."""

@@ -15,7 +15,7 @@ STEPS_S = (60, 120, 300, 600, 900, 1_800, 3_600, 7_200)
 """Bucket widths in seconds; each divides a day, so that buckets of two days align."""
 
 REFERENCES = 8
-"""Reference windows of a `previous` baseline (statistics.md: their spread is the noise)."""
+"""Reference windows of a `previous` baseline (their spread is the noise)."""
 
 BaselineKind = Literal["previous", "1d", "1w", "range", "version"]
 
