@@ -1,7 +1,7 @@
 """When a series left its baseline: optimal partitioning with a penalty that knows the noise is correlated.
 
-Without the correction for autocorrelation every quiet series with a lag-1 correlation of .5 "changes"; with it 1-3 % do.
-So an onset is only given where a reference tells what the noise looks like.
+Without the correction for autocorrelation every quiet series of lag-1 correlation .5 "changes"; with it 1-3 % do. So an
+onset is only given where a reference tells what the noise looks like.
 """
 
 from __future__ import annotations
