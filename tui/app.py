@@ -11,39 +11,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from analysis.answer import Finding, Snapshot
-from analysis.filters import ALL, FilterError, Not, conjunction, format_filter, parse_filter
-from analysis.view import Baseline, View
+from analysis.answer import Snapshot
 from tui import lifecycle
 from tui.driver import CellDiffDriver
-from tui.keys import KEYS, PAGES
+from tui.keys import KEYS
+from tui.navigation import Navigation
 from tui.options import Options
-from tui.screens.main import PAGE_OF, MainScreen
-from tui.screens.prompt import Prompt
-from tui.timespec import TimeSpecError, parse_time
-from widgets.changes import ChangesPanel
-from widgets.listing import ListPanel
+from tui.screens.main import MainScreen
 from widgets.look import Look
-from widgets.models import ModelsPanel
-from widgets.segments import SegmentsPanel
 
 if TYPE_CHECKING:
     from analysis.cases import Case
-    from tui.polling import Poller
     from tui.session import Session
-
-BASELINES = (Baseline("previous"), Baseline("1d"), Baseline("1w"))
-"""What `c` steps through."""
 
 BEHIND_S = 1.0
 """A terminal that is this far behind gets no ticks: each would only make the next key wait."""
-
 
 TOGETHER_S = 0.2
 """Answers of sources that come within this time are drawn together."""
@@ -65,8 +53,8 @@ class Answered(Message):
         return isinstance(message, Answered)
 
 
-class Triage(App[None]):
-    """mltriage's screen."""
+class Triage(Navigation):
+    """mltriage's screen: asks, answers, and says what it wrote."""
 
     TITLE = "mltriage"
     CSS_PATH = "screens/main.tcss"
@@ -78,29 +66,18 @@ class Triage(App[None]):
         self, options: Options, session: Session | None = None, prepare: Callable[[], Options] | None = None
     ) -> None:
         """`prepare`, run in a thread after the first paint, makes the sources that `options` does not name yet."""
-        super().__init__(driver_class=CellDiffDriver)
-        self.options = options
+        super().__init__(options, session, CellDiffDriver)
         self._prepare = prepare
         self.look = Look(ascii=options.ascii, utc=options.zone == "utc")
-        self.session = session
-        self.snapshot: Snapshot | None = None
         self.written: list[str] = []
         """Files that the summary names when the program ends."""
-        self._poller: Poller | None = None
         self._lifecycle: lifecycle.Lifecycle | None = None
-        self._due = asyncio.Event()
         self._soon: asyncio.TimerHandle | None = None
-        self._earlier: list[View] = []
         self.animation_level = "none"
 
     def get_default_screen(self) -> Screen[None]:
         """The one screen."""
         return MainScreen(self.look, *self.size)
-
-    @property
-    def main(self) -> MainScreen:
-        """The screen below whatever dialog is open."""
-        return next(screen for screen in self.screen_stack if isinstance(screen, MainScreen))
 
     def on_mount(self) -> None:
         self.theme = "textual-dark" if self.options.theme == "dark" else "textual-light"
@@ -122,12 +99,12 @@ class Triage(App[None]):
         from tui.polling import Poller  # and with it the stores' vocabulary, which the first paint can do without
 
         session = self.session
-        self._poller = Poller(session, self.options.refresh_s, self._news)
-        self._poller.start()
+        self.poller = Poller(session, self.options.refresh_s, self._news)
+        self.poller.start()
         search: asyncio.Task[None] | None = None
         while True:
-            await self._due.wait()
-            self._due.clear()
+            await self.due.wait()
+            self.due.clear()
             cases = await self._answer(session)
             if search is not None and search.done():
                 search.result()  # a defect in it is one of this worker
@@ -138,14 +115,14 @@ class Triage(App[None]):
     def _news(self) -> None:
         """A source has something new: answer soon, so that the sources of one beat share one answer."""
         if self.snapshot is None:
-            self._due.set()
+            self.due.set()
         elif self._soon is None or self._soon.when() < asyncio.get_running_loop().time():
-            self._soon = asyncio.get_running_loop().call_later(TOGETHER_S, self._due.set)
+            self._soon = asyncio.get_running_loop().call_later(TOGETHER_S, self.due.set)
 
     async def _explain(self, session: Session, cases: tuple[Case, ...]) -> None:
         """Search segments beside the answers: a slow store must not hold up the picture."""
         if await session.explain(cases):
-            self._due.set()
+            self.due.set()
 
     def _open(self) -> Session:
         from tui.sources import open_session
@@ -178,142 +155,6 @@ class Triage(App[None]):
         if getattr(self._driver, "lag_s", 0.0) < BEHIND_S:
             self.main.tick(time.time())
 
-    def ask(self, view: View) -> None:
-        """A new question: what is being asked for the old one is dropped."""
-        session = self.session
-        if session is None or view == session.view:
-            return
-        before = session.generation
-        session.ask(view)
-        if session.generation != before and self._poller is not None:
-            self.run_worker(self._poller.restart(), group="restart", exclusive=True, exit_on_error=False)
-        self._due.set()
-
-    @property
-    def view(self) -> View:
-        """The current question."""
-        return self.session.view if self.session is not None else self.options.view
-
-    def on_list_panel_highlighted(self, event: ListPanel.Highlighted) -> None:
-        """The cursor moved: the panels follow its model."""
-        if isinstance(event.panel, ChangesPanel | ModelsPanel):
-            model = getattr(event.item, "model", "")
-            if model:
-                self.ask(replace(self.view, focus=model))
-            self.main.show_finding()
-
-    def on_list_panel_selected(self, event: ListPanel.Selected) -> None:
-        """Enter: a finding opens its panel, a model its latency, a segment becomes the filter."""
-        panel, item = event.panel, event.item
-        if isinstance(panel, ChangesPanel) and isinstance(item, Finding):
-            self.main.pin(item)
-            if item.model:
-                self.ask(replace(self.view, focus=item.model))
-            self.main.open(PAGE_OF.get(item.signal, "overview"))
-        elif isinstance(panel, ModelsPanel):
-            self.ask(replace(self.view, focus=getattr(item, "model", None)))
-            self.main.open("latency")
-        elif isinstance(panel, SegmentsPanel):
-            self._add_filter(exclude=False)
-
-    def _add_filter(self, *, exclude: bool) -> None:
-        segment = self.main.query_one(SegmentsPanel).item
-        if segment is None:
-            self.notify("no segment under the cursor: open a finding first (Enter)", severity="warning")
-            return
-        from analysis.filters import Eq
-
-        rows = conjunction(*(Eq(dim, value) for dim, value in segment.where))
-        self._filter(conjunction(self.view.where, Not(rows) if exclude else rows))
-
-    def _filter(self, where: object) -> None:
-        self._earlier.append(self.view)
-        self.ask(replace(self.view, where=where))  # type: ignore[arg-type]
-
-    def action_drill(self) -> None:
-        """Enter outside a list goes to the segments."""
-        self.main.set_focus(self.main.query_one(SegmentsPanel))
-
-    async def action_back(self) -> None:
-        """Back to the overview; there, undo the last filter."""
-        if self.main.page != "overview":
-            self.main.pin(None)
-            self.main.open("overview")
-        else:
-            self.action_undo_filter()
-
-    def action_undo_filter(self) -> None:
-        """The view before the last filter, at the present time settings."""
-        if self._earlier:
-            self.ask(replace(self.view, where=self._earlier.pop().where))
-
-    def action_exclude(self) -> None:
-        """Leave out the segment under the cursor."""
-        self._add_filter(exclude=True)
-
-    def action_page(self, page: str) -> None:
-        """One of the numbered screens."""
-        if page in PAGES:
-            self.main.pin(None if page == "overview" else self.main.finding_of(page))
-            self.main.open(page)
-
-    def action_filter(self) -> None:
-        """Type a filter."""
-
-        def take(text: str) -> str | None:
-            try:
-                where = parse_filter(text)
-            except FilterError as error:
-                return str(error)
-            self._filter(where if text.strip() else ALL)
-            return None
-
-        self.main.query_one(Prompt).ask("/", take, format_filter(self.view.where))
-
-    def action_jump(self) -> None:
-        """Type a moment."""
-
-        def take(text: str) -> str | None:
-            now = time.time()
-            try:
-                moment = parse_time(text, now, self.options.zone)
-            except TimeSpecError as error:
-                return str(error)
-            self.ask(replace(self.view, end=None if moment >= now else moment))
-            return None
-
-        self.main.query_one(Prompt).ask("@", take)
-
-    def action_pause(self) -> None:
-        """Hold the moment, or follow the clock again."""
-        self.ask(replace(self.view, end=int(time.time()) if self.view.live else None))
-
-    def action_live(self) -> None:
-        """Follow the clock."""
-        self.ask(replace(self.view, end=None))
-
-    def action_move(self, steps: int) -> None:
-        """A quarter window earlier or later."""
-        self.ask(self.view.moved(steps, time.time()))
-
-    def action_zoom(self, steps: int) -> None:
-        """A longer or a shorter window."""
-        self.ask(self.view.zoomed(steps))
-
-    def action_baseline(self) -> None:
-        """The next baseline."""
-        kinds = [baseline.kind for baseline in BASELINES]
-        now = self.view.baseline.kind
-        step = BASELINES[(kinds.index(now) + 1) % len(kinds)] if now in kinds else BASELINES[0]
-        self.ask(replace(self.view, baseline=step))
-
-    def action_next_model(self) -> None:
-        """The next model in focus."""
-        rows = [row.model for row in self.snapshot.models] if self.snapshot is not None else []
-        if rows and self.snapshot is not None:
-            at = rows.index(self.snapshot.focus) if self.snapshot.focus in rows else -1
-            self.ask(replace(self.view, focus=rows[(at + 1) % len(rows)]))
-
     def action_zone(self) -> None:
         """Times in UTC or in the reader's zone."""
         self.look = replace(self.look, utc=not self.look.utc)
@@ -328,8 +169,8 @@ class Triage(App[None]):
 
     def action_refresh(self) -> None:
         """Ask every source again now."""
-        if self._poller is not None:
-            self._poller.poke()
+        if self.poller is not None:
+            self.poller.poke()
 
     @work(group="copy", exit_on_error=False)
     async def action_copy(self) -> None:
@@ -362,8 +203,8 @@ class Triage(App[None]):
             )
 
     async def on_unmount(self) -> None:
-        if self._poller is not None:
-            await self._poller.stop()
+        if self.poller is not None:
+            await self.poller.stop()
         if self.session is not None:
             await self.session.close()
         if self._lifecycle is not None:
