@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.evidence import Histogram, LogEvidence, MetricEvidence, Series, Traffic
-from analysis.slices import cut_errors, cut_traffic, merge_errors, merge_features, merge_histograms, merge_traffic
+from analysis.slices import (
+    cut_errors,
+    cut_traffic,
+    either,
+    merge_errors,
+    merge_features,
+    merge_histograms,
+    merge_traffic,
+)
 
 Ints = NDArray[np.int64]
-E = TypeVar("E")
 
 
 def merge_logs(a: LogEvidence, b: LogEvidence) -> LogEvidence:
@@ -21,10 +27,10 @@ def merge_logs(a: LogEvidence, b: LogEvidence) -> LogEvidence:
     shared = {name: h for name, h in b.features.items() if name not in a.features or a.features[name].bins == h.bins}
     newest = [at for at in (a.newest, b.newest) if at is not None]
     return LogEvidence(
-        traffic=_either(a.traffic, b.traffic, merge_traffic),
-        confidence=_either(a.confidence, b.confidence, merge_histograms),
+        traffic=either(a.traffic, b.traffic, merge_traffic),
+        confidence=either(a.confidence, b.confidence, merge_histograms),
         features=merge_features(a.features, shared),
-        errors=_either(a.errors, b.errors, merge_errors),
+        errors=either(a.errors, b.errors, merge_errors),
         newest=max(newest, default=None),
     )
 
@@ -60,8 +66,8 @@ def shift_logs(evidence: LogEvidence, seconds: int) -> LogEvidence:
 def merge_metrics(a: MetricEvidence, b: MetricEvidence) -> MetricEvidence:
     """The union of two sets of metric evidence; where both have a sample of a gauge at one time, b's counts."""
     return MetricEvidence(
-        traffic=_either(a.traffic, b.traffic, merge_traffic),
-        errors=_either(a.errors, b.errors, merge_errors),
+        traffic=either(a.traffic, b.traffic, merge_traffic),
+        errors=either(a.errors, b.errors, merge_errors),
         quantiles={
             q: merge_series((*a.quantiles.get(q, ()), *b.quantiles.get(q, ())))
             for q in sorted({*a.quantiles, *b.quantiles})
@@ -100,9 +106,3 @@ def _join(group: list[Series]) -> Series:
 def _cut(series: Series, keep: Callable[[Ints], NDArray[np.bool_]]) -> Series:
     rows = keep(series.t)
     return Series(series.metric, series.labels, series.unit, series.t[rows], series.v[rows])
-
-
-def _either(a: E | None, b: E | None, merge: Callable[[E, E], E]) -> E | None:
-    if a is None or b is None:
-        return a if b is None else b
-    return merge(a, b)

@@ -14,7 +14,7 @@ from analysis.view import Window
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-E = TypeVar("E", bound=Counts | Histogram)
+E = TypeVar("E")
 
 
 def inside(t: Ints, window: Window) -> slice:
@@ -93,8 +93,8 @@ def merge_traffic(a: Traffic, b: Traffic) -> Traffic:
     """The sum of two sources or spans of traffic. A part that one side does not log is taken from the other."""
     return Traffic(
         merge_counts(a.requests, b.requests),
-        _either(a.errors, b.errors, merge_counts),
-        _either(a.latency, b.latency, lambda x, y: merge_histograms(x, y) if x.bins == y.bins else x),
+        either(a.errors, b.errors, merge_counts),
+        either(a.latency, b.latency, lambda x, y: merge_histograms(x, y) if x.bins == y.bins else x),
     )
 
 
@@ -179,7 +179,8 @@ def without(cube: Cube, dims: frozenset[str]) -> Cube:
     )
 
 
-def _either(a: E | None, b: E | None, merge: Callable[[E, E], E]) -> E | None:
+def either(a: E | None, b: E | None, merge: Callable[[E, E], E]) -> E | None:
+    """Both merged, or the one that is there."""
     if a is None or b is None:
         return a if b is None else b
     return merge(a, b)

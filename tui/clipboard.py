@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tui.paths import state_folder
+
 if TYPE_CHECKING:
     from textual.app import App
 
@@ -85,9 +87,7 @@ async def _to_tmux(text: str) -> bool:
 
 
 def _write_file(text: str) -> Path | None:
-    from platformdirs import user_state_path
-
-    path = user_state_path("mltriage") / "copied.txt"
+    path = state_folder() / "copied.txt"
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # mkstemp makes the file with mode 0600; the rename keeps a reader from seeing half of it.

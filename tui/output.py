@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.answer import Snapshot
+from tui.paths import state_folder
 from widgets.text import printable
 
 if TYPE_CHECKING:
@@ -18,9 +19,7 @@ FAREWELL_FINDINGS = 3
 
 def export_folder() -> Path:
     """Where exports go: `$XDG_STATE_HOME/mltriage/exports`."""
-    from platformdirs.unix import Unix
-
-    return Unix("mltriage").user_state_path / "exports"
+    return state_folder() / "exports"
 
 
 async def copy(app: Triage) -> None:

@@ -15,6 +15,13 @@ def user_config_file() -> Path:
     return Unix("mltriage").user_config_path / "config.yaml"
 
 
+def state_folder() -> Path:
+    """`$XDG_STATE_HOME/mltriage`, on macOS as well: copies and exports lie here."""
+    from platformdirs.unix import Unix
+
+    return Unix("mltriage").user_state_path
+
+
 def example_config_file() -> Path:
     """The commented example: beside this module in a wheel, at the top of a checkout."""
     here = Path(__file__).resolve().parent
