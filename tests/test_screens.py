@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from analysis.answer import State
 from tests.test_app import app_of, fleet, options, until
 from tui.app import Triage
+from widgets.records import RecordsPanel
 
 __all__ = ["fleet"]
 
@@ -54,6 +55,16 @@ def test_page(fleet: Path, snap_compare: Any, page: str) -> None:
 
 def test_latency_page_at_80x24(fleet: Path, snap_compare: Any) -> None:
     assert snap_compare(Triage(options(fleet)), terminal_size=(80, 24), run_before=after("enter"))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_records(fleet: Path, snap_compare: Any, size: tuple[int, int]) -> None:
+    async def run(pilot: Pilot[None]) -> None:
+        await after("enter", "o")(pilot)
+        panel = app_of(pilot).main.query_one(RecordsPanel)
+        await until(pilot, lambda: panel.part is not None and bool(panel.part.rows))
+
+    assert snap_compare(Triage(options(fleet)), terminal_size=size, run_before=run)
 
 
 def test_help(fleet: Path, snap_compare: Any) -> None:

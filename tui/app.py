@@ -171,6 +171,8 @@ class Triage(Navigation):
         """Ask every source again now."""
         if self.poller is not None:
             self.poller.poke()
+        if self.main.page == "records":
+            self.show_records()
 
     @work(group="copy", exit_on_error=False)
     async def action_copy(self) -> None:

@@ -132,6 +132,8 @@ class Config(_Section, frozen=True):
     ascii: bool = False
     mouse: bool = True
     zone: Zone = "utc"
+    sensitive: tuple[Text, ...] = ()
+    """Fields whose values the records do not show."""
     keys: dict[str, Text] = {}
     """Binding id -> key."""
 

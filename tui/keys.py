@@ -30,17 +30,19 @@ class Key:
         return Binding(self.keys, self.action, self.what, id=self.id, show=False, priority=False)
 
 
-PAGES = ("overview", "latency", "confidence", "errors", "features", "infra")
+PAGES = ("overview", "latency", "confidence", "errors", "features", "infra", "records")
 
 KEYS = (
     Key("drill", "enter", "Enter", "drill", "open what the cursor is on; a segment becomes the filter", "drill"),
-    Key("back", "escape", "Esc", "back", "back to the overview, then undo the last filter", ""),
-    *(Key(page, str(i + 1), str(i + 1), f"page('{page}')", f"{page} screen") for i, page in enumerate(PAGES)),
+    Key("back", "escape", "Esc", "back", "back to the page before, then undo the last filter", ""),
+    *(Key(page, str(i + 1), str(i + 1), f"page('{page}')", f"{page} screen") for i, page in enumerate(PAGES[:6])),
     Key("next_panel", "tab", "Tab", "app.focus_next", "next panel"),
     Key("previous_panel", "shift+tab", "Shift+Tab", "app.focus_previous", "previous panel"),
     Key("filter", "slash", "/", "filter", "filter rows: region=eu-w1 tier!=free amount>=100 device~ios", "filter"),
     Key("undo_filter", "u,backspace", "u", "undo_filter", "undo the last filter"),
     Key("exclude", "x", "x", "exclude", "leave out the segment under the cursor"),
+    Key("records", "7,o", "7 o", "page('records')", "records: the rows behind the finding at hand"),
+    Key("columns", "comma", ",", "columns", "choose the columns of the records"),
     Key("palette", "colon,ctrl+p", ":", "command_palette", "command palette", "command"),
     Key("pause", "space", "Space", "pause", "hold this moment while data keeps coming; again to go on", "pause"),
     Key("earlier", "left_square_bracket", "[", "move(-1)", "a quarter window earlier", ""),

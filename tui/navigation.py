@@ -7,11 +7,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from textual import work
 from textual.app import App
 from textual.driver import Driver
 
-from analysis.answer import Finding, Snapshot
+from analysis.answer import Finding, PanelStatus, Snapshot, State
 from analysis.filters import ALL, Eq, Filter, FilterError, Not, conjunction, format_filter, parse_filter
+from analysis.records import Record, Records
 from analysis.view import Baseline, View
 from tui.keys import PAGES
 from tui.options import Options
@@ -22,6 +24,7 @@ from widgets.changes import ChangesPanel
 from widgets.listing import ListPanel
 from widgets.models import ModelsPanel
 from widgets.panel import Panel
+from widgets.records import RecordsPanel
 from widgets.segments import SegmentsPanel
 
 if TYPE_CHECKING:
@@ -58,6 +61,8 @@ class Navigation(App[None]):
             return
         before = session.generation
         session.ask(view)
+        if self.main.page == "records":
+            self.show_records()
         if session.generation != before and self.poller is not None:
             self.run_worker(self.poller.restart(), group="restart", exclusive=True, exit_on_error=False)
         self.due.set()
@@ -88,6 +93,10 @@ class Navigation(App[None]):
             self.main.open("latency")
         elif isinstance(panel, SegmentsPanel):
             self.add_segment(exclude=False)
+        elif isinstance(panel, RecordsPanel) and isinstance(item, Record) and panel.part is not None:
+            from tui.screens.record import RecordScreen
+
+            self.push_screen(RecordScreen(item, panel.part.fields))
 
     def on_panel_opened(self, event: Panel.Opened) -> None:
         """Enter on a chart: its page."""
@@ -113,11 +122,8 @@ class Navigation(App[None]):
         self.main.set_focus(self.main.query_one(SegmentsPanel))
 
     async def action_back(self) -> None:
-        """Back to the overview; there, undo the last filter."""
-        if self.main.page != "overview":
-            self.main.pin(None)
-            self.main.open("overview")
-        else:
+        """Back to the page before; on the overview, undo the last filter."""
+        if not self.main.back():
             self.action_undo_filter()
 
     def action_undo_filter(self) -> None:
@@ -131,9 +137,48 @@ class Navigation(App[None]):
 
     def action_page(self, page: str) -> None:
         """One of the numbered screens."""
-        if page in PAGES:
+        if page == "records":
+            self.main.pin(self.main.finding)
+            self.main.open(page)
+            self.show_records()
+        elif page in PAGES:
             self.main.pin(None if page == "overview" else self.main.finding_of(page))
             self.main.open(page)
+
+    @work(exclusive=True, group="records", exit_on_error=False)
+    async def show_records(self) -> None:
+        """Fetch the rows behind the finding at hand; a newer question or another page takes the place of this one."""
+        from tui.records import fetch
+
+        session, snapshot = self.session, self.snapshot
+        if session is None or snapshot is None:
+            return
+        finding = self.main.finding
+        case = session.case(finding.key) if finding is not None else None
+        model = finding.model if finding is not None and finding.model else snapshot.focus
+        shown = self.main.query_one(RecordsPanel).part
+        self.main.show_records(Records(PanelStatus(State.LOADING), model))
+        records = await fetch(session, model, case, self.options.sensitive)
+        if shown is not None and shown.shown and set(shown.shown) <= set(records.fields):
+            records = records.choose(shown.shown)
+        self.main.show_records(records)
+
+    def action_columns(self) -> None:
+        """Type the columns of the records."""
+        panel = self.main.query_one(RecordsPanel)
+        records = panel.part
+        if self.main.page != "records" or records is None:
+            self.notify("columns belong to the records: open them first (o)", severity="warning")
+            return
+
+        def take(text: str) -> str | None:
+            try:
+                self.main.show_records(records.choose(text.replace(",", " ").split()))
+            except KeyError as error:
+                return f"no field {error.args[0]}: {' '.join(records.fields)}"
+            return None
+
+        self.main.query_one(Prompt).ask("columns", take, " ".join(records.shown or records.fields))
 
     def action_filter(self) -> None:
         """Type a filter."""

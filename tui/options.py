@@ -72,6 +72,8 @@ class Options:
     ascii: bool
     mouse: bool
     zone: Zone
+    sensitive: frozenset[str]
+    """Fields whose values are never shown."""
     keys: Mapping[str, str]
     """Binding id -> key."""
     loaded: Loaded
@@ -139,6 +141,7 @@ def resolve(flags: Flags, loaded: Loaded, now: float) -> Options:
         ascii=bool(flags.ascii) or config.ascii,
         mouse=config.mouse and not flags.no_mouse,
         zone=config.zone,
+        sensitive=frozenset(config.sensitive),
         keys=config.keys,
         loaded=loaded,
         origins=origins,
@@ -160,6 +163,7 @@ def show(options: Options) -> str:
         "ascii": str(options.ascii).lower(),
         "mouse": str(options.mouse).lower(),
         "zone": options.zone,
+        "sensitive": ", ".join(sorted(options.sensitive)) or "none",
     }
     lines = [f"file = {options.loaded.file or 'none'}"]
     for kind in SOURCE_KINDS:

@@ -171,6 +171,11 @@ class Session:
         )
         return replace(snapshot, findings=findings, revision=self._revision), judgement.cases
 
+    def case(self, key: tuple[str, str, str]) -> Case | None:
+        """The case of a finding of the last answer."""
+        cases = self._judged[4].cases if self._judged is not None else ()
+        return next((case for case in cases if case.finding.key == key), None)
+
     async def close(self) -> None:
         """Release every source."""
         await asyncio.gather(*(feed.store.close() for feed in self.feeds))

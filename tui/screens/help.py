@@ -39,6 +39,11 @@ EXPLAINED = {
         "Memory against its limit, CPU and GPU, queues, requests in flight, restarts, and calls to dependencies."
         " Usual values come from the same baseline as everything else."
     ),
+    "records": (
+        "The newest rows of the log behind the finding that was at hand, at most 100: the question stands in the title."
+        " Enter shows one whole, y copies it as JSON, comma chooses the columns. *** is a field that the configuration"
+        " calls sensitive, - is null."
+    ),
 }
 
 

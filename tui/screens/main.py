@@ -8,6 +8,7 @@ from textual.events import Resize
 from textual.screen import Screen
 
 from analysis.answer import Finding, Signal, Snapshot
+from analysis.records import Records
 from tui.keys import KEYS
 from tui.screens.prompt import Prompt
 from widgets.changes import ChangesPanel
@@ -21,6 +22,7 @@ from widgets.latency import LatencyPanel
 from widgets.look import Look, Scene
 from widgets.models import ModelsPanel
 from widgets.panel import Panel
+from widgets.records import RecordsPanel
 from widgets.segments import SegmentsPanel
 
 SIZES = ((160, 42, "large"), (100, 32, "medium"), (80, 24, "small"))
@@ -59,6 +61,7 @@ class MainScreen(Screen[None]):
         self.page = "overview"
         self.snapshot: Snapshot | None = None
         self._pinned: tuple[str, str, str] | None = None
+        self._before_records = "overview"
 
     def compose(self) -> ComposeResult:
         look = self.look
@@ -74,6 +77,7 @@ class MainScreen(Screen[None]):
         with Container(id="bottom"):
             yield InfraPanel(look, id="infra")
             yield SegmentsPanel(look, id="segments")
+        yield RecordsPanel(look, id="records")
         yield Prompt(id="prompt")
         yield KeysLine(look, id="keys")
 
@@ -88,6 +92,8 @@ class MainScreen(Screen[None]):
 
     def open(self, page: str) -> None:
         """Show a page; the focus goes to what can be moved through there."""
+        if page == "records" and self.page != "records":
+            self._before_records = self.page
         self.remove_class(f"-{self.page}")
         self.page = page
         self.add_class(f"-{page}")
@@ -109,6 +115,22 @@ class MainScreen(Screen[None]):
             self.query_one(FeaturesPanel).show(snapshot.features, scene)
             self.query_one(InfraPanel).show(snapshot.infra, scene)
             self.show_finding()
+
+    def show_records(self, records: Records) -> None:
+        """Draw raw rows; they are fetched when asked for and are no part of a snapshot."""
+        if self.snapshot is not None:
+            self.query_one(RecordsPanel).show(records, Scene.of(self.snapshot))
+
+    def back(self) -> bool:
+        """One page back; False on the overview, from where nothing leads further."""
+        if self.page == "overview":
+            return False
+        if self.page == "records" and self._before_records != "overview":
+            self.open(self._before_records)
+        else:
+            self.pin(None)
+            self.open("overview")
+        return True
 
     def tick(self, now: float) -> None:
         """Only time has passed: ages grow."""
