@@ -143,6 +143,10 @@ class LogStore(Protocol):
         """The newest raw rows that match, at most `limit`: the only way a raw row leaves the store."""
         ...
 
+    async def condition(self, where: Filter) -> str:
+        """The filter as the store's own condition over its canonical columns, for an engineer to read or paste."""
+        ...
+
     async def cancel(self) -> None:
         """Stop whatever the store is doing for us."""
         ...

@@ -147,6 +147,10 @@ class SqlStore(ABC):
         """Columns, mapping, dims and features."""
         return (await self._mapped()).schema
 
+    async def condition(self, where: Filter) -> str:
+        """The filter as SQL over the canonical columns."""
+        return where_sql(where, (await self._mapped()).kinds, self._dialect)
+
     async def cancel(self) -> None:
         """Stop what is running; the questions that waited for it raise SourceError."""
         await self._transport.cancel()

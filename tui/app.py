@@ -175,11 +175,11 @@ class Triage(Navigation):
             self.show_records()
 
     @work(group="copy", exit_on_error=False)
-    async def action_copy(self) -> None:
-        """Copy the report as text."""
+    async def action_copy(self, what: str = "finding") -> None:
+        """Copy what the cursor is on, or the whole report."""
         from tui import output
 
-        await output.copy(self)
+        await output.copy(self, report=what == "report")
 
     @work(group="export", exit_on_error=False)
     async def action_export(self) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from analysis.answer import Snapshot
 from tui.paths import state_folder
+from widgets.records import RecordsPanel
+from widgets.segments import SegmentsPanel
 from widgets.text import printable
 
 if TYPE_CHECKING:
@@ -22,18 +24,35 @@ def export_folder() -> Path:
     return state_folder() / "exports"
 
 
-async def copy(app: Triage) -> None:
-    """Copy the report as text, and say where it went."""
+async def copy(app: Triage, *, report: bool) -> None:
+    """Copy what the cursor is on, or the report as text, and say where it went."""
     if app.snapshot is None:
         app.notify("nothing to copy yet", severity="warning")
         return
     from tui.clipboard import copy as to_clipboard
     from tui.report import as_text
 
-    copied = await to_clipboard(as_text(app.snapshot), app)
+    text = None if report else await _at_hand(app, app.snapshot)
+    copied = await to_clipboard(as_text(app.snapshot) if text is None else text, app)
     if copied.path is not None:
         app.written.append(str(copied.path))
     app.notify(copied.words)
+
+
+async def _at_hand(app: Triage, snapshot: Snapshot) -> str | None:
+    """The record or the finding under the cursor as text; None when there is neither."""
+    record = app.main.query_one(RecordsPanel).item
+    if app.main.page == "records" and record is not None:
+        from tui.records import as_json
+
+        return as_json(record)
+    finding = app.main.finding
+    if finding is None or app.session is None:
+        return None
+    from tui import yank
+
+    segment = app.main.query_one(SegmentsPanel).item if app.main.page != "overview" else None
+    return await yank.text(app.session, snapshot, finding, segment)
 
 
 async def export(app: Triage) -> None:
