@@ -149,25 +149,25 @@ def format_filter(where: Filter) -> str:
         case And(parts):
             return " ".join(format_filter(part) for part in parts)
         case Eq(field, value):
-            return f"{field}={_quote(value)}"
+            return f"{field}={quoted(value)}"
         case In(field, values):
             return f"{field}={','.join(str(value) for value in values)}"
         case Null(field):
             return f"{field}=null"
         case Match(field, pattern):
-            return f"{field}~{_quote(pattern)}"
+            return f"{field}~{quoted(pattern)}"
         case Range(field, low, high):
             return " ".join(
                 ([f"{field}>={low:g}"] if low is not None else []) + ([f"{field}<{high:g}"] if high is not None else [])
             )
         case Not(Eq(field, value)):
-            return f"{field}!={_quote(value)}"
+            return f"{field}!={quoted(value)}"
         case Not(In(field, values)):
             return f"{field}!={','.join(str(value) for value in values)}"
         case Not(Null(field)):
             return f"{field}!=null"
         case Not(Match(field, pattern)):
-            return f"{field}!~{_quote(pattern)}"
+            return f"{field}!~{quoted(pattern)}"
         case Or((Range(field, None, high), Eq(same, value))) if field == same and high == value:
             return f"{field}<={high:g}"
         case Or(parts):
@@ -176,7 +176,8 @@ def format_filter(where: Filter) -> str:
             return f"not ({format_filter(part)})"
 
 
-def _quote(value: Scalar) -> str:
+def quoted(value: Scalar) -> str:
+    """A value as it is typed: in quotes where blanks, commas or the word null would be read as something else."""
     text = str(value)
     plain = text and text != "null" and not re.search(r'[\s",\\]', text)
     return text if plain else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Literal
 
 from analysis.filters import ALL, Filter
@@ -54,6 +55,8 @@ class Baseline:
         """How the header names it."""
         if self.kind == "version":
             return f"version {self.version}"
+        if self.span is not None:
+            return "-".join(_clock(moment) for moment in (self.span.start, self.span.end))
         return {"previous": "before", "1d": "1d ago", "1w": "1w ago", "range": "fixed range"}[self.kind]
 
 
@@ -123,6 +126,10 @@ class View:
         else:
             windows = tuple(live.shifted(-live.length * (i + 1)) for i in range(references))
         return Frame(live, windows, step)
+
+
+def _clock(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%H:%MZ")
 
 
 def bucket_step(window_s: int, columns: int = 120) -> int:

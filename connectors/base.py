@@ -82,6 +82,16 @@ class Watermark:
     oldest: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class By:
+    """What traffic is told apart by, in place of the version."""
+
+    field: str
+    """A dim, or a field with few values."""
+    values: tuple[str, ...]
+    """Values with a key of their own; null is "(null)", all others are OTHER."""
+
+
 class LogStore(Protocol):
     """Inference logs as typed aggregates. Spans are disjoint windows; buckets outside them are not returned."""
 
@@ -105,8 +115,10 @@ class LogStore(Protocol):
         """
         ...
 
-    async def series(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[Traffic]:
-        """Requests, errors and latency per bucket by (model, version)."""
+    async def series(
+        self, spans: Sequence[Window], step: int, where: Filter = ALL, by: By | None = None
+    ) -> Fetched[Traffic]:
+        """Requests, errors and latency per bucket by (model, version), or by (model, value of `by`)."""
         ...
 
     async def confidence(

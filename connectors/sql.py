@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis.evidence import (
+    OTHER,
     Bins,
     CategoryBins,
     Cube,
@@ -25,11 +26,11 @@ from analysis.evidence import (
 )
 from analysis.filters import ALL, Filter, Scalar, fields_of
 from analysis.view import Window
-from connectors.base import MissingDataError, Schema, SourceError, Watermark
+from connectors.base import By, MissingDataError, Schema, SourceError, Watermark
 from connectors.dialect import MICROS, Dialect
 from connectors.sqlbins import BinsQuery
 from connectors.sqlcube import MAX_LEAVES, SegmentQuery, fold
-from connectors.sqlfilter import Kind, text_of, where_sql
+from connectors.sqlfilter import NULL_TEXT, Kind, text_of, where_sql
 from connectors.sqlrows import (
     LATENCY_EDGES_MS,
     Columns,
@@ -159,26 +160,34 @@ class SqlStore(ABC):
         """Release the engine."""
         await self._transport.close()
 
-    async def series(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[Traffic]:
-        """Requests, errors and latency per bucket by (model, version)."""
+    async def series(
+        self, spans: Sequence[Window], step: int, where: Filter = ALL, by: By | None = None
+    ) -> Fetched[Traffic]:
+        """Requests, errors and latency per bucket by (model, version), or by (model, value of `by`)."""
         d, schema = self._dialect, (await self._mapped()).schema
         has_latency, has_errors = "latency_ms" in schema.fields, "error_type" in schema.fields
         latency = d.ident("latency_ms")
         weight = self._weight(schema)
         bin_sql = latency_bin_sql(latency, d) if has_latency else "0"
+        second = "version" if by is None else await self._told_apart(by)
         errors = f"sum(CASE WHEN {d.ident('error_type')} IS NOT NULL THEN {weight} ELSE 0 END)" if has_errors else "0"
         total = f"sum(CASE WHEN {d.finite(latency)} THEN {latency} * {weight} ELSE 0 END)" if has_latency else "0"
 
         def build(relation: str) -> str:
             return (
-                f"SELECT {d.bucket(d.ident('ts'), step)} AS t, model, version, {bin_sql} AS bin, "
+                f"SELECT {d.bucket(d.ident('ts'), step)} AS t, model, {second} AS second, {bin_sql} AS bin, "
                 f"{self._count(schema)} AS n, {errors} AS errors, {total} AS total "
                 f"FROM {relation} AS logs GROUP BY 1, 2, 3, 4"
             )
 
-        names = {"model", "version", *(["latency_ms"] * has_latency), *(["error_type"] * has_errors)}
+        names = {
+            "model",
+            "version" if by is None else by.field,
+            *(["latency_ms"] * has_latency),
+            *(["error_type"] * has_errors),
+        }
         reply = await self._ask(spans, where, names, build)
-        grid = Grid(reply.numbers("t"), (reply.column("model"), reply.column("version")), step)
+        grid = Grid(reply.numbers("t"), (reply.column("model"), reply.column("second")), step)
         n = reply.numbers("n")
         histogram = None
         if has_latency:
@@ -186,6 +195,17 @@ class SqlStore(ABC):
         counted = grid.counts(reply.numbers("errors")) if has_errors else None
         traffic: Fetched[Traffic] = reply.fetched(Traffic(grid.counts(n), counted, histogram))
         return traffic
+
+    async def _told_apart(self, by: By) -> str:
+        """SQL: the value of `by`, with everything that is not listed as OTHER."""
+        d, mapped = self._dialect, await self._mapped()
+        if by.field not in mapped.kinds:
+            raise MissingDataError(f"the log has no {by.field!r}", hint="dims: " + ", ".join(mapped.schema.dims))
+        value = d.ident(by.field) if mapped.kinds[by.field] == "text" else d.as_text(d.ident(by.field))
+        listed = ", ".join(d.text(label) for label in by.values if label != NULL_TEXT)
+        null = NULL_TEXT if NULL_TEXT in by.values else OTHER
+        kept = f" WHEN {value} IN ({listed}) THEN {value}" if listed else ""
+        return f"CASE WHEN {value} IS NULL THEN {d.text(null)}{kept} ELSE {d.text(OTHER)} END"
 
     async def confidence(
         self, spans: Sequence[Window], step: int, edges: Sequence[float], where: Filter = ALL

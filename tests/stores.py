@@ -23,9 +23,9 @@ from analysis.evidence import (
     MetricEvidence,
     Traffic,
 )
-from analysis.filters import ALL, And, Eq, Filter, In, Not, Scalar
+from analysis.filters import ALL, And, Eq, Filter, In, Not, Scalar, format_filter
 from analysis.view import Window
-from connectors.base import Catalog, FeatureSpec, Schema, Watermark
+from connectors.base import By, Catalog, FeatureSpec, Schema, Watermark
 
 NOW = 1_795_305_600.0
 """The clock of the tests: 2026-11-22 00:00:00 UTC."""
@@ -113,18 +113,30 @@ class Logs(Script):
         times = [row.t for row in self.rows]
         return Watermark(max(times, default=None), min(times, default=None))
 
+    async def condition(self, where: Filter) -> str:
+        """The filter as it is typed."""
+        return format_filter(where)
+
     async def feature_bins(self, spans: Sequence[Window], where: Filter = ALL) -> Fetched[Mapping[str, Bins]]:
         """One bin per merchant of the rows."""
         await self.step("feature_bins", spans, where)
         seen = sorted({row.merchant for row in self._pick(spans, where)})
         return Fetched({"merchant": CategoryBins((*seen, OTHER, UNSEEN))} if seen else {}, "bins")
 
-    async def series(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[Traffic]:
+    async def series(
+        self, spans: Sequence[Window], step: int, where: Filter = ALL, by: By | None = None
+    ) -> Fetched[Traffic]:
         """Requests and errors by (model, version)."""
         await self.step("series", spans, where)
         rows = self._pick(spans, where)
-        requests = _counts(rows, step, lambda r: (r.model, r.version))
-        failed = _counts(rows, step, lambda r: (r.model, r.version), lambda r: r.error is not None)
+        name = "version" if by is None else by.field
+
+        def key(r: Row) -> Key:
+            value = str(getattr(r, _NAMES.get(name, name)))
+            return (r.model, value if by is None or value in by.values else OTHER)
+
+        requests = _counts(rows, step, key)
+        failed = _counts(rows, step, key, lambda r: r.error is not None)
         return Fetched(Traffic(requests, failed, None), "series", warnings=("sampled",))
 
     async def confidence(

@@ -13,6 +13,7 @@ from analysis.answer import State
 from tests.test_app import app_of, fleet, options, until
 from tui.app import Triage
 from widgets.records import RecordsPanel
+from widgets.split import SplitPanel
 
 __all__ = ["fleet"]
 
@@ -62,6 +63,16 @@ def test_records(fleet: Path, snap_compare: Any, size: tuple[int, int]) -> None:
     async def run(pilot: Pilot[None]) -> None:
         await after("enter", "o")(pilot)
         panel = app_of(pilot).main.query_one(RecordsPanel)
+        await until(pilot, lambda: panel.part is not None and bool(panel.part.rows))
+
+    assert snap_compare(Triage(options(fleet)), terminal_size=size, run_before=run)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_split(fleet: Path, snap_compare: Any, size: tuple[int, int]) -> None:
+    async def run(pilot: Pilot[None]) -> None:
+        await after("enter", "s", "enter")(pilot)
+        panel = app_of(pilot).main.query_one(SplitPanel)
         await until(pilot, lambda: panel.part is not None and bool(panel.part.rows))
 
     assert snap_compare(Triage(options(fleet)), terminal_size=size, run_before=run)

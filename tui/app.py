@@ -20,8 +20,8 @@ from textual.worker import Worker, WorkerState
 from analysis.answer import Snapshot
 from tui import lifecycle
 from tui.driver import CellDiffDriver
+from tui.exploring import Exploring
 from tui.keys import KEYS
-from tui.navigation import Navigation
 from tui.options import Options
 from tui.screens.main import MainScreen
 from widgets.look import Look
@@ -53,7 +53,7 @@ class Answered(Message):
         return isinstance(message, Answered)
 
 
-class Triage(Navigation):
+class Triage(Exploring):
     """mltriage's screen: asks, answers, and says what it wrote."""
 
     TITLE = "mltriage"
@@ -171,8 +171,7 @@ class Triage(Navigation):
         """Ask every source again now."""
         if self.poller is not None:
             self.poller.poke()
-        if self.main.page == "records":
-            self.show_records()
+        self.fetch_page()
 
     @work(group="copy", exit_on_error=False)
     async def action_copy(self, what: str = "finding") -> None:

@@ -30,6 +30,9 @@ class Key:
         return Binding(self.keys, self.action, self.what, id=self.id, show=False, priority=False)
 
 
+ON_DEMAND = ("records", "split")
+"""Pages whose content is fetched when they are opened."""
+
 PAGES = ("overview", "latency", "confidence", "errors", "features", "infra", "records")
 
 KEYS = (
@@ -42,6 +45,7 @@ KEYS = (
     Key("undo_filter", "u,backspace", "u", "undo_filter", "undo the last filter"),
     Key("exclude", "x", "x", "exclude", "leave out the segment under the cursor"),
     Key("records", "7,o", "7 o", "page('records')", "records: the rows behind the finding at hand"),
+    Key("split", "s", "s", "split", "split the chart by a dimension"),
     Key("columns", "comma", ",", "columns", "choose the columns of the records"),
     Key("palette", "colon,ctrl+p", ":", "command_palette", "command palette", "command"),
     Key("pause", "space", "Space", "pause", "hold this moment while data keeps coming; again to go on", "pause"),
@@ -51,7 +55,8 @@ KEYS = (
     Key("shorter", "minus", "-", "zoom(-1)", "shorter window"),
     Key("live", "0", "0", "live", "back to live"),
     Key("jump", "at", "@", "jump", "jump to a time: 03:01, -2h, 2026-11-22T03:12Z"),
-    Key("baseline", "c", "c", "baseline", "next baseline: before, 1d ago, 1w ago", "compare"),
+    Key("baseline", "c", "c", "baseline", "next baseline: before, before the onset, 1d ago, 1w ago", "compare"),
+    Key("any_baseline", "C", "C", "any_baseline", "type a baseline: previous, 1d, 1w, FROM..TO, version:V"),
     Key("model", "m", "m", "next_model", "next model in focus"),
     Key("zone", "z", "z", "zone", "times in UTC or in your zone"),
     Key("copy", "y", "y", "copy", "copy the finding or the record at hand; its filter also as PromQL and SQL"),

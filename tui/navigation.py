@@ -7,32 +7,24 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from textual import work
 from textual.app import App
 from textual.driver import Driver
 
-from analysis.answer import Finding, PanelStatus, Snapshot, State
-from analysis.filters import ALL, Eq, Filter, FilterError, Not, conjunction, format_filter, parse_filter
-from analysis.records import Record, Records
-from analysis.view import Baseline, View
-from tui.keys import PAGES
+from analysis.answer import Finding, Snapshot
+from analysis.filters import Eq, Filter, Not, conjunction
+from analysis.view import View
+from tui.keys import ON_DEMAND, PAGES
 from tui.options import Options
 from tui.screens.main import PAGE_OF, MainScreen
-from tui.screens.prompt import Prompt
-from tui.timespec import TimeSpecError, parse_time
 from widgets.changes import ChangesPanel
 from widgets.listing import ListPanel
 from widgets.models import ModelsPanel
 from widgets.panel import Panel
-from widgets.records import RecordsPanel
 from widgets.segments import SegmentsPanel
 
 if TYPE_CHECKING:
     from tui.polling import Poller
     from tui.session import Session
-
-BASELINES = (Baseline("previous"), Baseline("1d"), Baseline("1w"))
-"""What `c` steps through."""
 
 
 class Navigation(App[None]):
@@ -61,8 +53,7 @@ class Navigation(App[None]):
             return
         before = session.generation
         session.ask(view)
-        if self.main.page == "records":
-            self.show_records()
+        self.fetch_page()
         if session.generation != before and self.poller is not None:
             self.run_worker(self.poller.restart(), group="restart", exclusive=True, exit_on_error=False)
         self.due.set()
@@ -93,15 +84,14 @@ class Navigation(App[None]):
             self.main.open("latency")
         elif isinstance(panel, SegmentsPanel):
             self.add_segment(exclude=False)
-        elif isinstance(panel, RecordsPanel) and isinstance(item, Record) and panel.part is not None:
-            from tui.screens.record import RecordScreen
-
-            self.push_screen(RecordScreen(item, panel.part.fields))
 
     def on_panel_opened(self, event: Panel.Opened) -> None:
         """Enter on a chart: its page."""
         if event.panel.id in PAGES:
             self.action_page(str(event.panel.id))
+
+    def fetch_page(self) -> None:
+        """Ask for what the page shows beside the snapshot, if it shows any such thing."""
 
     def add_segment(self, *, exclude: bool) -> None:
         """Filter by the segment under the cursor, or leave it out."""
@@ -111,6 +101,10 @@ class Navigation(App[None]):
             return
         rows = conjunction(*(Eq(dim, value) for dim, value in segment.where))
         self.filter_by(conjunction(self.view.where, Not(rows) if exclude else rows))
+
+    def filter_by_value(self, dim: str, value: str) -> None:
+        """Add `dim=value` to the filter."""
+        self.filter_by(conjunction(self.view.where, Eq(dim, value)))
 
     def filter_by(self, where: Filter) -> None:
         """Ask for these rows; `u` comes back."""
@@ -137,75 +131,13 @@ class Navigation(App[None]):
 
     def action_page(self, page: str) -> None:
         """One of the numbered screens."""
-        if page == "records":
+        if page in ON_DEMAND:
             self.main.pin(self.main.finding)
             self.main.open(page)
-            self.show_records()
+            self.fetch_page()
         elif page in PAGES:
             self.main.pin(None if page == "overview" else self.main.finding_of(page))
             self.main.open(page)
-
-    @work(exclusive=True, group="records", exit_on_error=False)
-    async def show_records(self) -> None:
-        """Fetch the rows behind the finding at hand; a newer question or another page takes the place of this one."""
-        from tui.records import fetch
-
-        session, snapshot = self.session, self.snapshot
-        if session is None or snapshot is None:
-            return
-        finding = self.main.finding
-        case = session.case(finding.key) if finding is not None else None
-        model = finding.model if finding is not None and finding.model else snapshot.focus
-        shown = self.main.query_one(RecordsPanel).part
-        self.main.show_records(Records(PanelStatus(State.LOADING), model))
-        records = await fetch(session, model, case, self.options.sensitive)
-        if shown is not None and shown.shown and set(shown.shown) <= set(records.fields):
-            records = records.choose(shown.shown)
-        self.main.show_records(records)
-
-    def action_columns(self) -> None:
-        """Type the columns of the records."""
-        panel = self.main.query_one(RecordsPanel)
-        records = panel.part
-        if self.main.page != "records" or records is None:
-            self.notify("columns belong to the records: open them first (o)", severity="warning")
-            return
-
-        def take(text: str) -> str | None:
-            try:
-                self.main.show_records(records.choose(text.replace(",", " ").split()))
-            except KeyError as error:
-                return f"no field {error.args[0]}: {' '.join(records.fields)}"
-            return None
-
-        self.main.query_one(Prompt).ask("columns", take, " ".join(records.shown or records.fields))
-
-    def action_filter(self) -> None:
-        """Type a filter."""
-
-        def take(text: str) -> str | None:
-            try:
-                where = parse_filter(text)
-            except FilterError as error:
-                return str(error)
-            self.filter_by(where if text.strip() else ALL)
-            return None
-
-        self.main.query_one(Prompt).ask("/", take, format_filter(self.view.where))
-
-    def action_jump(self) -> None:
-        """Type a moment."""
-
-        def take(text: str) -> str | None:
-            now = time.time()
-            try:
-                moment = parse_time(text, now, self.options.zone)
-            except TimeSpecError as error:
-                return str(error)
-            self.ask(replace(self.view, end=None if moment >= now else moment))
-            return None
-
-        self.main.query_one(Prompt).ask("@", take)
 
     def action_pause(self) -> None:
         """Hold the moment, or follow the clock again."""
@@ -222,13 +154,6 @@ class Navigation(App[None]):
     def action_zoom(self, steps: int) -> None:
         """A longer or a shorter window."""
         self.ask(self.view.zoomed(steps))
-
-    def action_baseline(self) -> None:
-        """The next baseline."""
-        kinds = [baseline.kind for baseline in BASELINES]
-        now = self.view.baseline.kind
-        step = BASELINES[(kinds.index(now) + 1) % len(kinds)] if now in kinds else BASELINES[0]
-        self.ask(replace(self.view, baseline=step))
 
     def action_next_model(self) -> None:
         """The next model in focus."""

@@ -39,6 +39,11 @@ EXPLAINED = {
         "Memory against its limit, CPU and GPU, queues, requests in flight, restarts, and calls to dependencies."
         " Usual values come from the same baseline as everything else."
     ),
+    "split": (
+        "The model in focus by the values of one dimension: requests, share of the traffic before and now, p50 and p99,"
+        " errors, and the course of what the finding is about. All charts share one scale. A value whose numbers moved"
+        " while the others did not is where to look; Enter makes it the filter. At most 8 values, the rest is (other)."
+    ),
     "records": (
         "The newest rows of the log behind the finding that was at hand, at most 100: the question stands in the title."
         " Enter shows one whole, y copies it as JSON, comma chooses the columns. *** is a field that the configuration"

@@ -8,8 +8,7 @@ from textual.events import Resize
 from textual.screen import Screen
 
 from analysis.answer import Finding, Signal, Snapshot
-from analysis.records import Records
-from tui.keys import KEYS
+from tui.keys import KEYS, ON_DEMAND
 from tui.screens.prompt import Prompt
 from widgets.changes import ChangesPanel
 from widgets.confidence import ConfidencePanel
@@ -21,9 +20,10 @@ from widgets.keys import Hint, KeysLine
 from widgets.latency import LatencyPanel
 from widgets.look import Look, Scene
 from widgets.models import ModelsPanel
-from widgets.panel import Panel
+from widgets.panel import Panel, Part
 from widgets.records import RecordsPanel
 from widgets.segments import SegmentsPanel
+from widgets.split import SplitPanel
 
 SIZES = ((160, 42, "large"), (100, 32, "medium"), (80, 24, "small"))
 """Least columns and rows of each arrangement; anything smaller is a list."""
@@ -61,7 +61,8 @@ class MainScreen(Screen[None]):
         self.page = "overview"
         self.snapshot: Snapshot | None = None
         self._pinned: tuple[str, str, str] | None = None
-        self._before_records = "overview"
+        self.came_from = "overview"
+        """The page from which records or a split were opened."""
 
     def compose(self) -> ComposeResult:
         look = self.look
@@ -78,6 +79,7 @@ class MainScreen(Screen[None]):
             yield InfraPanel(look, id="infra")
             yield SegmentsPanel(look, id="segments")
         yield RecordsPanel(look, id="records")
+        yield SplitPanel(look, id="split")
         yield Prompt(id="prompt")
         yield KeysLine(look, id="keys")
 
@@ -92,8 +94,8 @@ class MainScreen(Screen[None]):
 
     def open(self, page: str) -> None:
         """Show a page; the focus goes to what can be moved through there."""
-        if page == "records" and self.page != "records":
-            self._before_records = self.page
+        if page in ON_DEMAND and self.page not in ON_DEMAND:
+            self.came_from = self.page
         self.remove_class(f"-{self.page}")
         self.page = page
         self.add_class(f"-{page}")
@@ -116,17 +118,17 @@ class MainScreen(Screen[None]):
             self.query_one(InfraPanel).show(snapshot.infra, scene)
             self.show_finding()
 
-    def show_records(self, records: Records) -> None:
-        """Draw raw rows; they are fetched when asked for and are no part of a snapshot."""
+    def show_page(self, panel: type[Panel[Part]], part: Part) -> None:
+        """Draw what was fetched when its page was opened; it is no part of a snapshot."""
         if self.snapshot is not None:
-            self.query_one(RecordsPanel).show(records, Scene.of(self.snapshot))
+            self.query_one(panel).show(part, Scene.of(self.snapshot))
 
     def back(self) -> bool:
         """One page back; False on the overview, from where nothing leads further."""
         if self.page == "overview":
             return False
-        if self.page == "records" and self._before_records != "overview":
-            self.open(self._before_records)
+        if self.page in ON_DEMAND and self.came_from != "overview":
+            self.open(self.came_from)
         else:
             self.pin(None)
             self.open("overview")

@@ -1,39 +1,67 @@
-"""The one-line prompt at the foot of the screen: filters and moments are typed here."""
+"""The one-line prompt at the foot of the screen: filters, moments, baselines and names are typed here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Label
 
+from widgets.text import printable
+
+Take = Callable[[str], str | None]
+"""Gets an answer; returns what is wrong with it, or None to close the prompt."""
+
+Complete = Callable[[str], Awaitable[Sequence[str]]]
+"""Gets what is typed so far; returns whole lines that it could become, the likeliest first."""
+
+OFFERED = 6
+"""Completions that are named beside the prompt."""
+
+
+async def nothing(_: str) -> Sequence[str]:
+    """Completes nothing."""
+    return ()
+
 
 class Prompt(Horizontal):
-    """Asks for a line; what cannot be read stays on screen with the reason beside it."""
+    """Asks for a line; what cannot be read stays on screen with the reason beside it. Tab completes."""
 
     DEFAULT_CSS = """
     Prompt { height: 1; }
     Prompt Label { width: auto; height: 1; text-style: bold; }
     Prompt Input { width: 1fr; height: 1; border: none; padding: 0; }
     Prompt #problem { color: $warning; max-width: 60%; }
+    Prompt #offers { color: $text-muted; text-style: none; max-width: 60%; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Close", show=False),
+        Binding("tab", "complete", "Complete", show=False),
+        Binding("down", "offer(1)", "Next completion", show=False),
+        Binding("up", "offer(-1)", "Previous completion", show=False),
+    ]
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  Textual's own name for it
         super().__init__(id=id)
-        self._take: Callable[[str], str | None] = lambda _: None
+        self._take: Take = lambda _: None
+        self._complete: Complete = nothing
+        self._offers: tuple[str, ...] = ()
+        self._offer = 0
 
     def compose(self) -> ComposeResult:
         yield Label("", id="question", markup=False)
         yield Input(compact=True)
+        yield Label("", id="offers", markup=False)
         yield Label("", id="problem", markup=False)
 
-    def ask(self, question: str, take: Callable[[str], str | None], value: str = "") -> None:
-        """Open with a question; `take` gets each answer and returns what is wrong with it, or None to close."""
-        self._take = take
+    def ask(self, question: str, take: Take, value: str = "", complete: Complete = nothing) -> None:
+        """Open with a question and a line to begin with."""
+        self._take, self._complete = take, complete
+        self._show_offers(())
         self.query_one("#question", Label).update(f" {question} ")
         self.query_one("#problem", Label).update("")
         field = self.query_one(Input)
@@ -41,6 +69,13 @@ class Prompt(Horizontal):
         field.cursor_position = len(value)
         self.add_class("-open")
         field.focus()
+        self._look_up(value)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Another character."""
+        event.stop()
+        if self.has_class("-open") and event.value not in self._offers:
+            self._look_up(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter."""
@@ -49,9 +84,34 @@ class Prompt(Horizontal):
         if problem is None:
             self.action_close()
         else:
-            self.query_one("#problem", Label).update(f" {problem} ")
+            self.query_one("#problem", Label).update(f" {printable(problem, 300)} ")
+
+    @work(exclusive=True, group="complete", exit_on_error=False)
+    async def _look_up(self, text: str) -> None:
+        """Find completions; keys go on meanwhile, and a later character takes the place of this one."""
+        self._show_offers(tuple(await self._complete(text)))
+
+    def _show_offers(self, offers: tuple[str, ...]) -> None:
+        self._offers, self._offer = offers, -1
+        words = [printable(offer.rsplit(" ", 1)[-1], 40) for offer in offers[:OFFERED]]
+        more = " …" if len(offers) > OFFERED else ""
+        self.query_one("#offers", Label).update(f" {'  '.join(words)}{more} " if words else "")
+
+    def action_complete(self) -> None:
+        """Take the first completion, or the one after it."""
+        self.action_offer(1)
+
+    def action_offer(self, steps: int) -> None:
+        """Take another completion."""
+        if self._offers:
+            self._offer = (self._offer + steps) % len(self._offers) if self._offer >= 0 else 0 if steps > 0 else -1
+            self._offer %= len(self._offers)
+            field = self.query_one(Input)
+            field.value = self._offers[self._offer]
+            field.cursor_position = len(field.value)
 
     def action_close(self) -> None:
         """Close without an answer; the focus goes back."""
+        self.workers.cancel_group(self, "complete")
         self.remove_class("-open")
         self.screen.focus_previous()
