@@ -247,6 +247,20 @@ class ErrorsPanel:
 
 
 @dataclass(frozen=True, slots=True)
+class Readings:
+    """The drift of one feature in the numbers of other tools, without noise taken off. None: not for categories."""
+
+    psi: float
+    """Population stability index, 0 and up."""
+    js: float
+    """Jensen-Shannon distance to base 2, 0..1."""
+    ks: float | None
+    """Kolmogorov-Smirnov distance, 0..1."""
+    wasserstein: float | None
+    """Wasserstein-1 distance in standard deviations of the baseline, 0 and up."""
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureRow:
     """One feature of one model, now against baseline."""
 
@@ -272,6 +286,10 @@ class FeatureRow:
     unseen: float = 0.0
     """Share of values that the baseline never had."""
     score: float = 0.0
+    readings: Readings | None = None
+    per_minute: float | None = None
+    """Rows with a value per minute."""
+    per_minute_baseline: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Prometheus are extrapolated and sampled rows may carry a weight.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -51,6 +52,21 @@ class NumericBins:
     def __len__(self) -> int:
         return len(self.edges) - 1
 
+    def point(self, i: int) -> float | None:
+        """The one value that bin i holds, such as 0 or -1 where many rows have it; None for a stretch of values."""
+        low, high = self.edges[i], self.edges[i + 1]
+        return low if math.isfinite(low) and high <= just_above(low) else None
+
+    def shown_edge(self, i: int) -> float:
+        """Edge i as a reader knows it: the upper edge of a bin of one value is that value."""
+        value = self.point(i - 1) if i > 0 else None
+        return self.edges[i] if value is None else value
+
+
+def just_above(value: float) -> float:
+    """The upper edge of a bin that holds `value` alone. Zero has subnormal neighbours that engines may flush."""
+    return math.nextafter(value, math.inf) if value else 1e-300
+
 
 @dataclass(frozen=True, slots=True)
 class CategoryBins:
@@ -64,6 +80,9 @@ class CategoryBins:
 
 OTHER = "(other)"
 UNSEEN = "(unseen)"
+
+PREDICTION = "prediction"
+"""The feature histogram of what the model answered. A failed request has no answer, so its nulls say nothing."""
 
 Bins = NumericBins | CategoryBins
 

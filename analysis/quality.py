@@ -1,4 +1,4 @@
-"""Data-quality checks of one feature: nulls, unseen categories, values out of the baseline's range, constants."""
+"""Data-quality checks of one feature: nulls, unseen categories, range, constants, clipping, changes of unit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.direction import UNSEEN_SHARE, constant_bin
+from analysis.direction import UNSEEN_SHARE, clipped_bin, constant_bin, is_unit, scale_factor
+from analysis.distances import tv
 from analysis.evidence import UNSEEN, Bins, CategoryBins, NumericBins
 from analysis.proportions import rate_test_conditional, share_test
 from analysis.special import binom_sf
@@ -31,7 +32,7 @@ class QualityCheck:
     """A check that failed."""
 
     check: str
-    """null_rate, unseen_category, out_of_range or constant."""
+    """null_rate, unseen_category, out_of_range, constant, clipping or unit_change."""
     now: float
     """Share of rows, 0..1."""
     baseline: float
@@ -92,6 +93,42 @@ def constant(live: Floats, baseline: Floats, bins: Bins) -> QualityCheck | None:
     return QualityCheck("constant", now, before, (now - before) * 100, p, n, m)
 
 
+def clipping(live: Floats, windows: Floats, bins: NumericBins) -> QualityCheck | None:
+    """Values beyond a limit now have the limit as their value: [B] live and [K, B] reference counts.
+
+    Real when the share beyond the limit fell with p < .001 (`direction.clipped_bin` says that it is piled up on one
+    bin), and worth a look from half a point on. now and baseline are shares of the bin that holds the limit.
+    """
+    baseline = windows.sum(axis=0)
+    i = clipped_bin(live, baseline)
+    if i is None:
+        return None
+    n, m = float(live.sum()), float(baseline.sum())
+    upper = float(live[i + 1 :].sum()) / n < float(baseline[i + 1 :].sum()) / m
+    beyond = slice(i + 1, None) if upper else slice(0, i)
+    test = share_test(float(live[beyond].sum()), n, windows[:, beyond].sum(axis=1), windows.sum(axis=1))
+    now, before = float(live[i]) / n, float(baseline[i]) / m
+    if test.p >= MAX_P or (now - before) * 100 < MIN_EFFECT_PP:
+        return None
+    return QualityCheck("clipping", now, before, (now - before) * 100, test.p, n, m)
+
+
+def unit_change(
+    live: Floats, baseline: Floats, bins: Bins, p: float, *, mean: float | None, mean_baseline: float | None
+) -> QualityCheck | None:
+    """All values were multiplied by the factor of a usual change of unit; [B] counts, `p` of the shift test.
+
+    now is the share of rows in other bins than before (total variation), baseline is 0.
+    """
+    if not isinstance(bins, NumericBins) or p >= MAX_P:
+        return None
+    factor = scale_factor(live, baseline, bins.edges, mean=mean, mean_baseline=mean_baseline)
+    if factor is None or not is_unit(factor):
+        return None
+    moved = float(tv(live, baseline))
+    return QualityCheck("unit_change", moved, 0.0, moved * 100, p, float(live.sum()), float(baseline.sum()))
+
+
 def quality_checks(
     live: ArrayLike, live_null: float, windows: ArrayLike, windows_null: ArrayLike, bins: Bins
 ) -> list[QualityCheck]:
@@ -102,6 +139,8 @@ def quality_checks(
     found = [null_rate(live_null, n + live_null, nulls, sizes + nulls), constant(x, c.sum(axis=0), bins)]
     if isinstance(bins, NumericBins) and bins.reference and len(bins) > 2:
         found.append(out_of_range(float(x[0] + x[-1]), n, c[:, 0] + c[:, -1], sizes))
+    if isinstance(bins, NumericBins) and n >= MIN_ROWS:
+        found.append(clipping(x, c, bins))
     if isinstance(bins, CategoryBins) and UNSEEN in bins.labels:
         last = bins.labels.index(UNSEEN)
         found.append(unseen_category(float(x[last]), n, float(c[:, last].sum()), float(sizes.sum())))

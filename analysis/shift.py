@@ -90,11 +90,14 @@ class ShiftTest:
 
 @dataclass(frozen=True, slots=True)
 class ShiftCase:
-    """One feature's counts: [B] live, [K, B] reference windows."""
+    """One feature's counts: [B] live, [K, B] reference windows, and the rows without a finite value."""
 
     live: Floats
     windows: Floats
     ordered: bool
+    null: float = 0.0
+    nulls: Floats | None = None
+    """[K]; None counts as no nulls at all."""
 
 
 def dispersion(windows: ArrayLike) -> tuple[float, float]:
@@ -173,8 +176,9 @@ def shift_tests(cases: Sequence[ShiftCase], *, min_expected: float = MIN_EXPECTE
         live[i, : case.live.shape[-1]] = case.live
         windows[i, : case.windows.shape[0], : case.live.shape[-1]] = case.windows
     ordered = np.array([case.ordered for case in cases])
-    x, c = pool_small(live, windows, ordered, min_expected) if min_expected > 0 else (live, windows)
-    y = c.sum(axis=1)
+    values, value_windows = pool_small(live, windows, ordered, min_expected) if min_expected > 0 else (live, windows)
+    x, c = _with_nulls(cases, values, value_windows, min_expected)
+    y, value_sum = c.sum(axis=1), value_windows.sum(axis=1)
     n, m = x.sum(axis=1), y.sum(axis=1)
     raw, ddf = _dispersions(c)
     factor = np.maximum(1.0, raw)
@@ -183,16 +187,26 @@ def shift_tests(cases: Sequence[ShiftCase], *, min_expected: float = MIN_EXPECTE
     freedom = np.where(ddf > 0, ddf, np.inf)
     p_bins = f_sf(np.divide(statistic, df, out=np.zeros_like(df), where=df > 0) / factor, df, freedom)
 
-    q = shares(y)
+    q = shares(value_sum)
     ridit = np.cumsum(q, axis=1) - q / 2
     location = 2 * ridit - 1
+    is_null = np.zeros_like(x)
+    is_null[:, -1] = 1.0
     held = (c.sum(axis=2) > 0).sum(axis=1)
-    p_trends = []
-    for score in (location, 1.5 * location**2 - 0.5):
-        own = _score_dispersion(c, y, score)
-        z = trend_z(x, y, score) / np.sqrt(_shrunk(own, held, factor))
-        p_trends.append(np.where(ordered & (df > 0), t_two_sided(z, np.maximum(held, 1) + PRIOR_WEIGHT - 1), np.nan))
-    p = cauchy_combine(np.stack([p_bins, *p_trends]), axis=0)
+    components = (
+        (ordered, values, value_windows, location),
+        (ordered, values, value_windows, 1.5 * location**2 - 0.5),
+        (x[:, -1] + y[:, -1] > 0, x, c, is_null),
+    )
+    p_components = []
+    for applies, now, before, score in components:
+        total = before.sum(axis=1)
+        own = _score_dispersion(before, total, score)
+        z = trend_z(now, total, score) / np.sqrt(_shrunk(own, held, factor))
+        p_components.append(
+            np.where(applies & (df > 0), t_two_sided(z, np.maximum(held, 1) + PRIOR_WEIGHT - 1), np.nan)
+        )
+    p = cauchy_combine(np.stack([p_bins, *p_components]), axis=0)
 
     bins = df + 1
     known = (n > 0) & (m > 0)
@@ -206,7 +220,8 @@ def shift_tests(cases: Sequence[ShiftCase], *, min_expected: float = MIN_EXPECTE
     se = spread / (16 * math.log(2) * np.maximum(js, np.sqrt(floor / (8 * math.log(2))) + 1e-12))
     adjusted = np.sqrt(np.maximum(divergence - floor / 8, 0.0) / math.log(2))
     noise = np.where(known, js_noise(np.maximum(n, 1), np.maximum(m, 1), bins, factor), 1.0)
-    auc = np.where(ordered & known, (shares(x) * ridit).sum(axis=1), 0.5)
+    ranked = ordered & (values.sum(axis=1) > 0) & (value_sum.sum(axis=1) > 0)
+    auc = np.where(ranked, (shares(values) * ridit).sum(axis=1), 0.5)
     return [
         ShiftTest(
             js=float(js[i]),
@@ -222,6 +237,31 @@ def shift_tests(cases: Sequence[ShiftCase], *, min_expected: float = MIN_EXPECTE
         )
         for i in range(len(cases))
     ]
+
+
+def _with_nulls(
+    cases: Sequence[ShiftCase], live: Floats, windows: Floats, min_expected: float
+) -> tuple[Floats, Floats]:
+    """[F, B+1] live and [F, K, B+1] windows: the pooled bins and a last one of nulls, empty where too few are expected.
+
+    Too few to be a bin of their own, nulls are left to their exact test (quality.null_rate): pooled with values they
+    would look like values.
+    """
+    null, nulls = np.zeros(len(cases)), np.zeros(windows.shape[:2])
+    for i, case in enumerate(cases):
+        if case.nulls is not None:
+            null[i], nulls[i, : len(case.nulls)] = case.null, case.nulls
+    sizes = windows.sum(axis=2) + nulls
+    held = (sizes > 0).sum(axis=1)
+    typical = np.divide(sizes.sum(axis=1), held, out=np.zeros(len(cases)), where=held > 0)
+    rows = live.sum(axis=1) + null
+    total = rows + sizes.sum(axis=1)
+    share = np.divide(null + nulls.sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
+    used = share * np.minimum(rows, typical) >= max(min_expected, 1e-9)
+    return (
+        np.concatenate([live, np.where(used, null, 0.0)[:, None]], axis=1),
+        np.concatenate([windows, np.where(used[:, None], nulls, 0.0)[:, :, None]], axis=2),
+    )
 
 
 def _score_dispersion(windows: Floats, total: Floats, score: Floats) -> Floats:
@@ -241,12 +281,22 @@ def _shrunk(own: Floats, held: np.ndarray[tuple[int, ...], np.dtype[np.int64]], 
     return np.array([float(shrunk_dispersion(o, max(int(k), 1), d)) for o, k, d in zip(own, held, prior, strict=True)])
 
 
-def shift_test(live: ArrayLike, windows: ArrayLike, *, ordered: bool, min_expected: float = MIN_EXPECTED) -> ShiftTest:
+def shift_test(
+    live: ArrayLike,
+    windows: ArrayLike,
+    *,
+    ordered: bool,
+    null: float = 0.0,
+    nulls: ArrayLike | None = None,
+    min_expected: float = MIN_EXPECTED,
+) -> ShiftTest:
     """Whether [B] live counts differ from [K, B] reference windows by more than those differ among themselves.
 
-    The F test of the bins with the windows' dispersion, and for ordered bins the t tests of location (rank score) and
-    spread (its second Legendre polynomial), each with its own dispersion shrunk to the bins'; all combined by Cauchy.
-    Nulls are tested apart (quality.null_rate). Estimating the dispersion from the live window would hide the incident.
+    The F test of the bins with the windows' dispersion; for ordered bins the t tests of location (rank score) and
+    spread (its second Legendre polynomial); for nulls, a bin of their own, the t test of their share; each with its own
+    dispersion shrunk to the bins', and all combined by Cauchy. Estimating the dispersion from the live window would
+    hide the incident.
     """
-    case = ShiftCase(np.asarray(live, dtype=np.float64), np.asarray(windows, dtype=np.float64), ordered)
-    return shift_tests([case], min_expected=min_expected)[0]
+    counted = None if nulls is None else np.asarray(nulls, dtype=np.float64)
+    x, c = np.asarray(live, dtype=np.float64), np.asarray(windows, dtype=np.float64)
+    return shift_tests([ShiftCase(x, c, ordered, null, counted)], min_expected=min_expected)[0]

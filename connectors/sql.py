@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis.evidence import (
     OTHER,
+    PREDICTION,
     Bins,
     CategoryBins,
     Cube,
@@ -285,13 +286,16 @@ class SqlStore(ABC):
     async def feature_bins(self, spans: Sequence[Window], where: Filter = ALL) -> Fetched[Mapping[str, Bins]]:
         """Bins of every feature from a sample of about `SAMPLE_ROWS` rows of `spans`.
 
-        Left out, with a warning: strings that identify requests. Left out: features that are null in every row.
+        Left out, with a warning: strings that identify requests. Left out: features that are null in every row. The
+        prediction, where it is logged, is binned as the inputs are: what a model answers drifts as well.
         """
-        schema = (await self._mapped()).schema
-        if not schema.features:
+        mapped = await self._mapped()
+        numeric_by_name = {feature.name: feature.kind == "numeric" for feature in mapped.schema.features}
+        if PREDICTION in mapped.schema.fields:
+            numeric_by_name.setdefault(PREDICTION, mapped.kinds[PREDICTION] == "number")
+        if not numeric_by_name:
             return Fetched({}, "")
-        names = [feature.name for feature in schema.features]
-        numeric = [feature.kind == "numeric" for feature in schema.features]
+        names, numeric = list(numeric_by_name), list(numeric_by_name.values())
         share = await self._sample_share(spans, where)
 
         query = BinsQuery(tuple(names), tuple(numeric), self._dialect)

@@ -19,6 +19,10 @@ FEW_VALUES = 20
 ID_RATIO = 0.5
 """A string column with more distinct values per row than this identifies requests and is no feature."""
 
+SPECIAL_SHARE = 0.05
+"""A number that this share of the baseline has, such as 0 or -1, has a bin to itself; at most three have."""
+MAX_SPECIAL = 3
+
 _QUANTILE, _VALUE, _DISTINCT = range(3)
 
 
@@ -42,7 +46,7 @@ class BinsQuery:
             if numeric:
                 parts.append(
                     f"SELECT {k} AS k, {_QUANTILE} AS part, NULL AS v, {d.quantile_rows(x, REFERENCE_SHARES)} AS x, "
-                    f"0 AS n FROM drawn_rows WHERE {kept}"
+                    f"count(*) AS n FROM drawn_rows WHERE {kept}"
                 )
             else:
                 parts.append(
@@ -70,7 +74,10 @@ class BinsQuery:
             if not top:
                 continue
             if numeric and len(top) > FEW_VALUES:
-                bins[name] = reference_bins([edge for edge, _ in quantiles])
+                many = SPECIAL_SHARE * max(count for _, count in quantiles)
+                common = sorted((-count, value) for value, count in top if count >= many)
+                special = [value for _, value in common[:MAX_SPECIAL]]
+                bins[name] = reference_bins([edge for edge, _ in quantiles], special)
             elif distinct and distinct[0][0] > max(TOP_CATEGORIES, ID_RATIO * distinct[0][1]):
                 warnings.append(f"{name} is left out: more than {ID_RATIO:.0%} of its values are distinct")
             else:

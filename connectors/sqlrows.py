@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from analysis.evidence import OTHER, UNSEEN, Bins, CategoryBins, Counts, Histogram, Key, NumericBins
+from analysis.evidence import OTHER, UNSEEN, Bins, CategoryBins, Counts, Histogram, Key, NumericBins, just_above
 from connectors.dialect import Dialect
 from connectors.sqlfilter import NULL_TEXT, text_of
 
@@ -160,9 +160,14 @@ class Grid:
         return cells
 
 
-def reference_bins(quantiles: Sequence[float]) -> NumericBins:
-    """Open-ended bins between the distinct quantiles of a baseline."""
-    return NumericBins((-math.inf, *sorted(set(quantiles)), math.inf), reference=True)
+def reference_bins(quantiles: Sequence[float], special: Sequence[float] = ()) -> NumericBins:
+    """Open-ended bins between the distinct quantiles of a baseline; each `special` value has a bin to itself.
+
+    A quantile between two values of opposite sign near the largest double is infinite, and is left out.
+    """
+    edges = {*quantiles, *special, *(just_above(value) for value in special)}
+    inner = sorted(edge for edge in edges if math.isfinite(edge))
+    return NumericBins((-math.inf, *inner, math.inf), reference=True)
 
 
 def category_bins(values: Sequence[Any]) -> CategoryBins:

@@ -120,7 +120,7 @@ async def test_confidence_is_binned_and_a_value_on_the_last_edge_is_kept(tmp_pat
 async def test_features_are_counted_per_model_with_nulls_apart(store: DuckDbStore, frame: pd.DataFrame) -> None:
     bins = (await store.feature_bins((HOUR,))).value
     found = (await store.features((HOUR,), STEP, bins)).value
-    assert set(found) == {"amount", "hour", "merchant_cat", "position", "query_lang"}
+    assert set(found) == {"amount", "hour", "merchant_cat", "position", "prediction", "query_lang"}
     amount = found["amount"]
     assert isinstance(amount.bins, NumericBins)
     at = amount.keys.index(("fraud",))
@@ -147,6 +147,40 @@ async def test_numeric_bins_are_the_quantiles_of_the_baseline(store: DuckDbStore
     assert isinstance(hour, CategoryBins)
     assert sorted(hour.labels[:-2]) == ["0", "1", "2", "3", "4", "5"]
     assert hour.labels[-2:] == (OTHER, UNSEEN)
+
+
+async def test_what_the_model_answers_is_binned_as_its_inputs_are(store: DuckDbStore, frame: pd.DataFrame) -> None:
+    bins = (await store.feature_bins((HOUR,))).value
+    found = (await store.features((HOUR,), STEP, {"prediction": bins["prediction"]})).value["prediction"]
+    assert isinstance(found.bins, CategoryBins)
+    assert found.n[:, :, found.bins.labels.index("yes")].sum() == (frame["prediction"] == "yes").sum()
+
+
+async def test_values_that_many_rows_have_get_a_bin_of_their_own_among_absurd_ones(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    value = rng.normal(0, 5, 4_000)
+    value[rng.random(4_000) < 0.2] = 0.0
+    value[rng.random(4_000) < 0.1] = -1.0
+    value[:6] = [1e308, -1e308, 1.7e308, -1.7e308, math.inf, math.nan]
+    frame = rows(4_000).assign(
+        f_x=pd.array(value, dtype="Float64"), f_id=pd.array(2**53 + rng.integers(0, 2**40, 4_000), dtype="Int64")
+    )
+    write_parquet(tmp_path / "a.parquet", frame, "ts, model, f_x, f_id")
+    store = DuckDbStore([str(tmp_path)])
+    bins = (await store.feature_bins((HOUR,))).value
+    found = (await store.features((HOUR,), STEP, bins)).value
+    await store.close()
+    x, big = found["x"], found["id"]
+    assert isinstance(x.bins, NumericBins)
+    points = {x.bins.point(i): i for i in range(len(x.bins)) if x.bins.point(i) is not None}
+    assert set(points) == {0.0, -1.0}
+    for special, i in points.items():
+        assert x.n[:, :, i].sum() == (value == special).sum()
+    assert x.n.sum() + x.nonfinite.sum() + x.null.sum() == 4_000
+    assert x.nonfinite.sum() + x.null.sum() == 2
+    assert all(math.isfinite(edge) for edge in x.bins.edges[1:-1])
+    assert big.n.sum() == 4_000
+    assert np.count_nonzero(big.n.sum(axis=(0, 1))) > 10
 
 
 async def test_a_category_that_the_baseline_never_had_is_unseen(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from textual.geometry import Region
 
 from analysis.answer import Severity, State
+from analysis.evidence import NumericBins, just_above
 from tests.panel_app import LOOK, PANELS, PanelApp, give
 from tests.sample import NOW, sample
 from widgets.changes import ChangesPanel
@@ -325,3 +327,18 @@ def test_hints_are_shown_whole_or_not_at_all() -> None:
 )
 def test_snapshots_are_compared_by_their_values(change: Callable[[Any], Any], equal: bool) -> None:
     assert same(sample(), change(sample())) is equal
+
+
+async def test_the_feature_under_the_cursor_has_the_readings_of_other_tools_and_its_volume() -> None:
+    row = sample().features.rows[1]
+    bins = NumericBins((-math.inf, 0.0, just_above(0.0), 5.0, math.inf))
+    special = replace(row, bins=bins, now=np.array([0.0, 0.5, 0.3, 0.2]), baseline=np.array([0.1, 0.3, 0.4, 0.2]))
+    app = PanelApp(FeaturesPanel(LOOK))
+    async with app.run_test(size=(100, 30)):
+        features = replace(app.snapshot.features, rows=(special,))
+        give(app.panels[0], replace(app.snapshot, features=features))
+        text = "\n".join(text_of(app.panels[0]))
+        assert " PSI 2.9 " in text
+        assert " values/min 37k -> 37k" in text
+        assert ">0" in text
+        assert "e-300" not in text

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from analysis.evidence import OTHER, UNSEEN, CategoryBins, NumericBins
-from analysis.quality import constant, null_rate, out_of_range, quality_checks, unseen_category
+from analysis.quality import (
+    clipping,
+    constant,
+    null_rate,
+    out_of_range,
+    quality_checks,
+    unit_change,
+    unseen_category,
+)
 
 BINS = NumericBins((-math.inf, 0.0, 1.0, 2.0, 3.0, math.inf), reference=True)
 STEADY = np.array([1.0, 300, 400, 298, 1])
@@ -70,3 +78,32 @@ def test_each_kind_of_feature_gets_the_checks_that_apply_to_it() -> None:
     table = np.tile([500.0, 400, 100, 0], (8, 1))
     new = quality_checks([450, 380, 90, 80], 200, table, [10] * 8, category)
     assert [check.check for check in new] == ["null_rate", "unseen_category"]
+
+
+def test_values_piled_up_at_a_limit_are_clipped() -> None:
+    bins = NumericBins((-math.inf, 0.0, 1.0, 2.0, 3.0, math.inf))
+    windows = np.tile([50.0, 200, 400, 250, 100], (8, 1))
+    cut = np.array([50.0, 200, 400, 350, 0])
+    found = clipping(cut, windows, bins)
+    assert found is not None
+    assert (found.check, found.now, found.baseline) == ("clipping", 0.35, 0.25)
+    assert found.effect_pp == pytest.approx(10)
+    assert clipping(cut / 20, windows, bins) is None, "too few rows to be sure"
+    assert clipping(np.array([100.0, 250, 450, 200, 0]), windows, bins) is None, "moved down, not piled up"
+
+
+def test_a_usual_change_of_unit_is_a_fault_of_quality_and_another_factor_is_not() -> None:
+    edges = (-math.inf, *(float(e) for e in np.geomspace(0.1, 1e6, 141)), math.inf)
+    values = np.random.default_rng(5).lognormal(2, 0.6, 20_000)
+    base = np.histogram(values, edges)[0].astype(float)
+
+    def checked(times: float, p: float = 1e-9) -> float | None:
+        live = np.histogram(values * times, edges)[0].astype(float)
+        found = unit_change(live, base, NumericBins(edges), p, mean=None, mean_baseline=None)
+        return None if found is None else found.effect_pp
+
+    thousand = checked(1_000)
+    assert thousand is not None
+    assert thousand > 90
+    assert checked(1.75) is None
+    assert checked(1_000, p=0.2) is None

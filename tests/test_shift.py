@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.direction import scale_factor
+from analysis.direction import clipped_bin, is_unit, scale_factor
 from analysis.distances import (
     binned_mean_sd,
     chi_squared,
@@ -25,7 +25,7 @@ from analysis.distances import (
     tv_noise,
     w1,
 )
-from analysis.evidence import OTHER, UNSEEN, CategoryBins, NumericBins
+from analysis.evidence import OTHER, UNSEEN, CategoryBins, NumericBins, just_above
 from analysis.shift import ShiftCase, direction, dispersion, pool_small, shift_test, shift_tests, trend_z
 from analysis.special import chi2_sf
 from tests.vectors import vector
@@ -212,3 +212,66 @@ def test_categories_are_told_by_name() -> None:
     assert direction(np.array([10.0, 980, 10, 0]), base, bins) == "more 'b' 50% -> 98%"
     assert direction(np.array([980.0, 10, 10, 0]), base, bins) == "constant at a"
     assert direction(np.zeros(4), base, bins) == ""
+
+
+def test_nulls_are_part_of_the_score() -> None:
+    """12 % of the rows lost their value and the rest kept its shape."""
+    windows, nulls = np.tile(FLAT, (8, 1)), np.full(8, 10.0)
+    quiet = shift_test(FLAT, windows, ordered=True, null=10, nulls=nulls)
+    burst = shift_test(FLAT * 0.88, windows, ordered=True, null=130, nulls=nulls)
+    assert (quiet.js_adj, quiet.p) == (0, 1) or quiet.p > 0.1
+    assert burst.p < 1e-6
+    assert burst.js_adj > 0.2
+    assert burst.auc == pytest.approx(0.5)
+    assert burst.n == pytest.approx(0.88 * FLAT.sum() + 130)
+
+
+def test_a_few_nulls_are_no_bin_of_their_own() -> None:
+    windows = np.tile(FLAT, (8, 1))
+    without = shift_test(FLAT, windows, ordered=True)
+    with_few = shift_test(FLAT, windows, ordered=True, null=1, nulls=np.ones(8))
+    assert (with_few.js, with_few.p, with_few.n) == (without.js, without.p, without.n)
+
+
+def test_nothing_but_nulls_is_the_largest_shift() -> None:
+    gone = shift_test(np.zeros(12), np.tile(FLAT, (8, 1)), ordered=True, null=1000, nulls=np.zeros(8))
+    assert gone.js == pytest.approx(1)
+    assert gone.auc == 0.5
+    assert gone.p < 1e-9
+
+
+def test_a_value_that_many_rows_have_is_told_by_itself() -> None:
+    bins = NumericBins((-math.inf, 0.0, just_above(0.0), 5, 10, 20, math.inf), reference=True)
+    base = np.array([0.0, 300, 200, 200, 200, 100])
+    assert bins.point(1) == 0
+    assert bins.point(2) is None
+    assert direction(np.array([0.0, 650, 100, 100, 100, 50]), base, bins) == "more at 0: 30% -> 65%"
+    assert direction(np.array([0.0, 0, 300, 300, 300, 100]), base, bins) == "fewer at 0: 30% -> 0%"
+    assert direction(np.array([0.0, 970, 10, 10, 10, 0]), base, bins, mean=0.3) == "constant at 0"
+
+
+def test_values_cut_off_at_a_limit_are_told_with_the_limit() -> None:
+    clipped = np.array([10.0, 90, 100, 100, 100, 100, 100, 100, 300, 0, 0, 0])
+    assert direction(clipped, FLAT, BINS) == "clipped between 70 and 80"
+    assert direction(clipped[::-1], FLAT, BINS) == "clipped between 20 and 30"
+    narrow = FLAT.copy()
+    narrow[[0, 1, 10, 11]] = 0
+    assert clipped_bin(narrow, FLAT) is None
+
+
+def test_a_conversion_of_units_is_named_and_a_factor_between_is_not_a_unit() -> None:
+    edges = tuple(float(e) for e in np.geomspace(1e-3, 1e6, 361))
+    values = np.random.default_rng(2).lognormal(4, 0.5, 50_000)
+    before = np.histogram(values, edges)[0].astype(float)
+
+    def factor(times: float) -> float:
+        found = scale_factor(np.histogram(values * times, edges)[0].astype(float), before, edges)
+        assert found is not None
+        return found
+
+    assert factor(1.609344) == 1.609344
+    assert factor(1 / 2.20462) == pytest.approx(1 / 2.20462)
+    assert is_unit(factor(1_000))
+    assert is_unit(factor(0.001))
+    assert factor(1.75) == pytest.approx(1.75, rel=0.02)
+    assert not is_unit(factor(1.75))

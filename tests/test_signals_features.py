@@ -11,9 +11,10 @@ import pytest
 from analysis.answer import Severity, Signal
 from analysis.cases import Case
 from analysis.distances import js_distance
-from analysis.evidence import CategoryBins, NumericBins
-from analysis.features import FeatureChange, feature_changes, moved_bins, rows_in
-from analysis.filters import And, In, Not, Null, Or, Range
+from analysis.evidence import CategoryBins, NumericBins, just_above
+from analysis.feature_cases import moved_bins, rows_in
+from analysis.features import FeatureChange, feature_changes
+from analysis.filters import And, Eq, In, Not, Null, Or, Range
 from analysis.shift import JS_FLOOR
 from tests.evidence import (
     FRAME,
@@ -239,3 +240,58 @@ def test_the_bins_that_gained_are_one_filter() -> None:
     assert rows_in("age", age, [0]) == Range("age", high=edges[1])
     assert rows_in("age", age, [0, len(age.bins) - 1]) == Or((Range("age", high=edges[1]), Range("age", low=edges[-2])))
     assert rows_in("country", country, [0, 2]) == In("country", ("de", "it"))
+
+
+PREDICTION_BINS = CategoryBins(("fine", "fraud", "(other)", "(unseen)"))
+
+
+def test_answers_that_move_are_a_drift_of_the_prediction() -> None:
+    moved = shares_after(ONSET, np.array([0.8, 0.2, 0, 0]), np.array([0.95, 0.05, 0, 0]))
+    case = only_case(changes_of(Model(features={**HEALTHY, "prediction": (PREDICTION_BINS, moved)})), "prediction")
+    assert (case.finding.signal, case.finding.subject) == (Signal.FEATURE, "prediction")
+    assert case.outcome == In("prediction", ("fraud",))
+
+
+def test_failed_requests_without_an_answer_are_no_nulls_of_the_prediction() -> None:
+    usual = steadily(np.array([0.95, 0.05, 0, 0]))
+    model = Model(features={"prediction": (PREDICTION_BINS, usual)}, nulls={"prediction": after(ONSET, 0.3, 0.001)})
+    (change,) = changes_of(model)
+    assert change.case is None
+    assert change.row.null == 0
+
+
+def test_a_usual_change_of_unit_is_a_fault_of_quality() -> None:
+    bins = NumericBins((-math.inf, *(float(edge) for edge in np.geomspace(1, 1e6, 61)), math.inf))
+    moved = shares_after(ONSET, lognormal(bins.edges, 20_000, 0.6), lognormal(bins.edges, 20, 0.6))
+    case = only_case(changes_of(Model(features={**HEALTHY, "price": (bins, moved)})), "price")
+    assert (case.finding.signal, case.finding.check) == (Signal.QUALITY, "unit_change")
+    assert case.finding.title == "price values x1000"
+
+
+def test_values_cut_off_at_a_limit_are_a_fault_of_quality() -> None:
+    usual = aged(50)
+    cut = usual.copy()
+    cut[-3] += cut[-2:].sum()
+    cut[-2:] = 0
+    case = only_case(changes_of(Model(features={**HEALTHY, "age": (AGE, shares_after(ONSET, cut, usual))})), "age")
+    assert (case.finding.signal, case.finding.check) == (Signal.QUALITY, "clipping")
+    assert "clipped between" in case.finding.title
+
+
+def test_a_row_has_the_readings_of_other_tools_and_its_volume() -> None:
+    (first, *_) = changes_of(Model(features={**HEALTHY, "age": (AGE, shares_after(ONSET, aged(62), aged(50)))}))
+    row = first.row
+    assert row.readings is not None
+    assert row.readings.psi > 0.25
+    assert row.readings.ks is not None
+    assert row.readings.wasserstein == pytest.approx(1.2, abs=0.3)
+    assert row.per_minute == pytest.approx(20 * 60 * 0.99, rel=0.05)
+    assert row.per_minute_baseline == pytest.approx(20 * 60 * 0.99, rel=0.05)
+
+
+def test_a_value_of_its_own_is_one_filter() -> None:
+    bins = NumericBins((-math.inf, 0.0, just_above(0.0), 5.0, math.inf), reference=True)
+    usual = steadily(np.array([0.1, 0.3, 0.4, 0.2]))
+    h = model_logs(Model(features={"x": (bins, usual)})).features["x"]
+    assert rows_in("x", h, [1]) == Eq("x", 0.0)
+    assert rows_in("x", h, [1, 2]) == Or((Eq("x", 0.0), Range("x", low=just_above(0.0), high=5.0)))

@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from analysis.answer import Finding, ModelRow, Segment, Severity, Signal, Snapshot, SourceStatus
+from analysis.answer import FeatureRow, Finding, ModelRow, Segment, Severity, Signal, Snapshot, SourceStatus
 from analysis.filters import format_filter
 from analysis.words import duration, milliseconds, percent, quantity
 from tui.options import Options
@@ -93,6 +93,7 @@ def as_dict(snapshot: Snapshot) -> dict[str, Any]:
         "sources": [_source(source, snapshot.moment) for source in snapshot.sources],
         "models": [_model(row) for row in snapshot.models],
         "findings": [_finding(i + 1, f, snapshot.moment) for i, f in enumerate(snapshot.findings)],
+        "features": {"model": snapshot.focus, "rows": [_feature(row) for row in snapshot.features.rows]},
         "notes": list(snapshot.notes),
     }
 
@@ -147,6 +148,30 @@ def _finding(rank: int, finding: Finding, now: float) -> dict[str, Any]:
         "n": _number(finding.n),
         "n_baseline": _number(finding.n_baseline),
         "where": [_segment(segment) for segment in finding.where],
+    }
+
+
+def _feature(row: FeatureRow) -> dict[str, Any]:
+    read = row.readings
+    return {
+        "feature": row.feature,
+        "kind": row.kind,
+        "state": row.state,
+        "shift": _number(row.shift),
+        "noise": _number(row.noise),
+        "q": _number(row.q),
+        "direction": row.direction,
+        "null_rate": _number(row.null),
+        "null_rate_baseline": _number(row.null_baseline),
+        "unseen": _number(row.unseen),
+        "values_per_minute": _number(row.per_minute),
+        "values_per_minute_baseline": _number(row.per_minute_baseline),
+        "n": _number(row.n),
+        "n_baseline": _number(row.n_baseline),
+        "psi": None if read is None else _number(read.psi),
+        "jensen_shannon": None if read is None else _number(read.js),
+        "kolmogorov_smirnov": None if read is None else _number(read.ks),
+        "wasserstein_normalised": None if read is None else _number(read.wasserstein),
     }
 
 

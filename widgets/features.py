@@ -16,7 +16,7 @@ from widgets.text import count, fit, percent, share
 _QUIET = ("ok", "tiny", "too few")
 
 if TYPE_CHECKING:
-    from analysis.evidence import CategoryBins
+    from analysis.evidence import CategoryBins, NumericBins
 
 
 class FeaturesPanel(ListPanel[FeaturesPart, FeatureRow]):
@@ -120,21 +120,25 @@ class FeaturesPanel(ListPanel[FeaturesPart, FeatureRow]):
             (outline, "base"),
             (f" n {count(item.n_baseline)}", "dim"),
         )
-        size = (min(width, HISTOGRAM_WIDTH), min(height - 1, HISTOGRAM_HEIGHT))
+        heads = [head, _readings(item, width)]
+        size = (min(width, HISTOGRAM_WIDTH), min(height - len(heads), HISTOGRAM_HEIGHT))
         if size[0] < MIN_WIDTH or size[1] < MIN_HEIGHT:
-            return [head][:height]
+            return heads[:height]
         from analysis.evidence import CategoryBins  # 6 ms that the first paint can do without
 
         if isinstance(item.bins, CategoryBins):
-            return [head, *self._categories(item, item.bins, size[0], height - 1)]
-        edges = [count(edge).replace(".0", "") for edge in item.bins.edges]
-        edges = ["" if edge == "--" else edge for edge in edges]
+            return [*heads, *self._categories(item, item.bins, size[0], height - len(heads))]
+        # Between 0 and 1 there is nothing where values are whole numbers and 0 has a bin of its own.
+        used = (item.now > 0) | (item.baseline > 0)
+        now, baseline = item.now[used], item.baseline[used]
+        kept = [i for i, held in enumerate(used.tolist()) if held] + [len(used)]
+        edges = [_edge_label(item.bins, i) for i in kept]
         picture = self._picture.get(
             (size, self.look.dots, item.feature),
             (item.now, item.baseline),
-            lambda: histogram(item.now, item.baseline, size, edges=edges, marker=self.look.dots),
+            lambda: histogram(now, baseline, size, edges=edges, marker=self.look.dots),
         )
-        return [head, *picture]
+        return [*heads, *picture]
 
     def _categories(self, item: FeatureRow, bins: CategoryBins, width: int, height: int) -> list[Line]:
         """A bar per category with its shares in numbers, the largest movers first."""
@@ -155,3 +159,29 @@ class FeaturesPanel(ListPanel[FeaturesPart, FeatureRow]):
             drawn = fitted(bar, room)
             out.append(((f" {name} ", ""), *drawn, (numbers, "bold" if abs(now - before) > 0.02 else "dim")))
         return out
+
+
+def _edge_label(bins: NumericBins, i: int) -> str:
+    """Edge i on the axis: 5, or >0 behind a bin that holds 0 alone; nothing for an open end."""
+    text = count(bins.shown_edge(i)).replace(".0", "")
+    above = ">" if i and bins.point(i - 1) is not None else ""
+    return "" if text == "--" else above + text
+
+
+def _readings(item: FeatureRow, width: int) -> Line:
+    """The numbers of other tools and the volume; the last ones go first where there is no room."""
+    found = item.readings
+    known: list[tuple[str, str]] = []
+    if found is not None:
+        known = [("PSI", share(found.psi)), ("JS", share(found.js))]
+        known += [("KS", share(found.ks))] if found.ks is not None else []
+        known += [("W/sd", share(found.wasserstein))] if found.wasserstein is not None else []
+    known.append(("values/min", f"{count(item.per_minute_baseline)} -> {count(item.per_minute)}"))
+    runs: list[Run] = []
+    used = 0
+    for name, value in known:
+        used += len(name) + len(value) + 3
+        if used > width:
+            break
+        runs += [(f" {name} ", "dim"), (f"{value} ", "")]
+    return tuple(runs)

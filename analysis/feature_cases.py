@@ -1,0 +1,149 @@
+"""The finding of a changed feature, and the rows that show it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.answer import Finding, Signal
+from analysis.cases import Case
+from analysis.evidence import OTHER, UNSEEN, CategoryBins, Histogram
+from analysis.feature_counts import FeatureCounts
+from analysis.filters import And, Eq, Filter, In, Not, Null, Or, Range
+from analysis.quality import QualityCheck
+from analysis.ranking import severity
+from analysis.scales import Scale
+from analysis.shift import ShiftTest
+from analysis.since import since
+from analysis.slices import window_sum
+from analysis.view import Frame, Window
+from analysis.words import percent
+
+Floats = NDArray[np.float64]
+
+DRIFT_UNIT = 0.10
+"""Jensen-Shannon distance, noise removed, that is worth a look."""
+
+QUALITY_UNIT_PP = 2.0
+"""Points of nulls, unseen or out-of-range values that are worth a look."""
+
+CHECK_WORDS = {
+    "null_rate": "null",
+    "unseen_category": "unseen",
+    "out_of_range": "out of range",
+    "constant": "constant",
+    "clipping": "clipped",
+    "unit_change": "other unit",
+}
+
+
+def drift_case(
+    name: str,
+    h: Histogram,
+    c: FeatureCounts,
+    test: ShiftTest,
+    words: str,
+    bound: float,
+    scale: Scale,
+    frame: Frame,
+    model: str,
+) -> Case:
+    moved = moved_bins(c.live, c.windows.sum(axis=0))
+    onset = since(h.t, h.n[:, 0][:, moved].sum(axis=1), h.n[:, 0].sum(axis=1), frame)
+    return Case(
+        Finding(
+            signal=Signal.FEATURE,
+            model=model,
+            severity=severity(Signal.FEATURE, bound),
+            title=f"{name} drift {test.js_adj:.2f}: {words}" if words else f"{name} drift {test.js_adj:.2f}",
+            effect=test.js_adj / DRIFT_UNIT,
+            score=bound,
+            n=test.n,
+            n_baseline=test.m,
+            now=test.js_adj,
+            baseline=test.noise,
+            unit="js",
+            onset=None if onset is None else float(onset.start),
+            subject=name,
+        ),
+        rows_in(name, h, moved),
+        scale.live if onset is None else Window(onset.start, frame.live.end),
+    )
+
+
+def quality_case(
+    name: str, h: Histogram, c: FeatureCounts, check: QualityCheck, words: str, bound: float,
+    scale: Scale, frame: Frame, model: str,
+) -> Case:  # fmt: skip
+    values, nulls = h.n[:, 0].sum(axis=1), h.null[:, 0] + h.nonfinite[:, 0]
+    outcome: Filter
+    if check.check == "null_rate":
+        hits, n, outcome = nulls, values + nulls, Null(name)
+    else:
+        moved = moved_bins(c.live, c.windows.sum(axis=0))
+        hits, n, outcome = h.n[:, 0][:, moved].sum(axis=1), values, rows_in(name, h, moved)
+    onset = since(h.t, hits, n, frame)
+    window = scale.live if onset is None else Window(onset.start, frame.live.end)
+    now = check.now
+    if check.check == "null_rate":
+        now = float(window_sum(h.t, hits, window) / max(1.0, float(window_sum(h.t, n, window))))
+    told_in_words = check.check in ("constant", "clipping", "unit_change") and words
+    title = words if told_in_words else f"{CHECK_WORDS[check.check]} {percent(check.baseline)} -> {percent(now)}"
+    return Case(
+        Finding(
+            signal=Signal.QUALITY,
+            model=model,
+            severity=severity(Signal.QUALITY, bound),
+            title=f"{name} {title}",
+            effect=check.effect_pp / QUALITY_UNIT_PP,
+            score=bound,
+            n=check.n,
+            n_baseline=check.n_baseline,
+            now=now,
+            baseline=check.baseline,
+            unit="ratio",
+            onset=None if onset is None else float(onset.start),
+            subject=name,
+            check=check.check,
+        ),
+        outcome,
+        window,
+    )
+
+
+def moved_bins(live: Floats, baseline: Floats) -> NDArray[np.intp]:
+    """The bins that gained: those with at least a quarter of the largest gain in share. live, baseline: [B]"""
+    gain = live / max(1.0, live.sum()) - baseline / max(1.0, baseline.sum())
+    return np.flatnonzero(gain >= max(1e-9, 0.25 * float(gain.max())))
+
+
+def rows_in(feature: str, h: Histogram, bins: Sequence[int] | NDArray[np.intp]) -> Filter:
+    """The rows whose value lies in some bins; neighbouring numeric bins become one range."""
+    chosen = [int(i) for i in bins]
+    if isinstance(h.bins, CategoryBins):
+        labels = tuple(h.bins.labels[i] for i in chosen if h.bins.labels[i] not in (OTHER, UNSEEN))
+        if len(labels) == len(chosen):
+            return In(feature, labels)
+        known = tuple(label for label in h.bins.labels if label not in (OTHER, UNSEEN) and label not in labels)
+        return And((Not(In(feature, known)), Not(Null(feature))))
+    points = tuple(value for i in chosen if (value := h.bins.point(i)) is not None)
+    ranges: list[tuple[int, int]] = []
+    for i in chosen:
+        if h.bins.point(i) is not None:
+            continue
+        if ranges and ranges[-1][1] == i:
+            ranges[-1] = (ranges[-1][0], i + 1)
+        else:
+            ranges.append((i, i + 1))
+    edges = h.bins.edges
+    parts: tuple[Filter, ...] = (
+        *(Eq(feature, value) for value in points),
+        *(
+            Range(feature, *(edge if math.isfinite(edge) else None for edge in (edges[low], edges[high])))
+            for low, high in ranges
+        ),
+    )
+    return parts[0] if len(parts) == 1 else Or(parts)
