@@ -78,6 +78,11 @@ def test_split(fleet: Path, snap_compare: Any, size: tuple[int, int]) -> None:
     assert snap_compare(Triage(options(fleet)), terminal_size=size, run_before=run)
 
 
+def test_overview_with_the_time_cursor(fleet: Path, snap_compare: Any) -> None:
+    run = after("left", "left", "left", "left")
+    assert snap_compare(Triage(options(fleet)), terminal_size=(120, 40), run_before=run)
+
+
 def test_help(fleet: Path, snap_compare: Any) -> None:
     assert snap_compare(Triage(options(fleet)), terminal_size=(120, 40), run_before=after("question_mark"))
 

@@ -149,6 +149,7 @@ class Triage(Exploring):
         if self.session is None or message.generation != self.session.generation:
             return
         self.snapshot = message.snapshot
+        self.new_frame(message.snapshot.frame)
         self.main.show(message.snapshot)
 
     def _tick(self) -> None:

@@ -7,15 +7,15 @@ from textual import work
 from analysis.answer import PanelStatus, State
 from analysis.records import Record, Records
 from analysis.split import Split
-from tui.prompts import Prompts
 from tui.screens.prompt import Prompt
+from tui.timecursor import TimeCursor
 from widgets.listing import ListPanel
 from widgets.records import RecordsPanel
 from widgets.segments import SegmentsPanel
 from widgets.split import SplitPanel
 
 
-class Exploring(Prompts):
+class Exploring(TimeCursor):
     """The part of the application that looks at rows and at the values of one dimension."""
 
     def fetch_page(self) -> None:

@@ -17,6 +17,7 @@ from tui.feeds import Clock, LogFeed, MetricFeed, Question, as_source_error
 
 if TYPE_CHECKING:
     from analysis.cases import Case
+    from analysis.episodes import Episode
     from analysis.evidence import Cube, LogEvidence
     from analysis.triage import Evidence, Judgement
 
@@ -175,6 +176,16 @@ class Session:
         """The case of a finding of the last answer."""
         cases = self._judged[4].cases if self._judged is not None else ()
         return next((case for case in cases if case.finding.key == key), None)
+
+    def episodes(self, model: str) -> tuple[Episode, ...]:
+        """The anomalies of a model in all that is loaded. Pure numbers: may run in a thread."""
+        from analysis.episodes import episodes
+        from analysis.voices import choose
+
+        evidence = self.evidence()
+        metrics = None if evidence.filtered else evidence.metrics
+        traffic = choose(model, evidence.logs, metrics, evidence).traffic
+        return () if traffic is None else episodes(traffic, self.frame(), model)
 
     async def close(self) -> None:
         """Release every source."""

@@ -28,6 +28,7 @@ HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 100, 18
 _NOW, _BASE = 117, 245
 """Colour codes that plotext writes and `_runs` reads back as the roles `now` and `base`."""
 _SGR = re.compile("\x1b\\[([0-9;]*)m")
+_OVER = {"version": 1, "selection": 2, "time": 3}
 _TO_ASCII = str.maketrans("─│┤┬└┘┴┼├┊▲━┄…", "-|+++++++:^=.~")
 
 
@@ -112,10 +113,10 @@ def _row(value: float, limits: tuple[float, float], rows: int) -> int:
 
 
 def _mark_columns(marks: Sequence[ChartMark], columns: int, span: tuple[float, float]) -> dict[int, ChartMark]:
-    """Column -> mark; a version wins over an onset in the same column."""
+    """Column -> mark; in the same column a version wins over an onset, and the time cursor over all."""
     start, end = span
     found: dict[int, ChartMark] = {}
-    for mark in sorted(marks, key=lambda m: (m.kind == "version", m.t)):
+    for mark in sorted(marks, key=lambda m: (_OVER.get(m.kind, 0), m.t)):
         if math.isfinite(mark.t) and start <= mark.t < end:
             found[min(columns - 1, int((mark.t - start) / (end - start) * columns))] = mark
     return found
@@ -129,7 +130,7 @@ def _row_runs(
         if owner[x] >= 0:
             run = (char, roles[owner[x]])
         elif x in marks:
-            run = ("┊", marks[x].kind)
+            run = ("│" if marks[x].kind == "time" else "┊", marks[x].kind)
         elif ruled is not None:
             run = ("─", ruled)
         else:

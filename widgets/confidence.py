@@ -39,6 +39,9 @@ class ConfidencePanel(Panel[ConfidencePart], can_focus=True):
         name: list[Run] = [(f" {self.foreign(part.model, 40)}", "accent")] if part.model else []
         if not self.has_data(part) or self.size.width < 46:
             return name
+        at = scene.cursor_in(part.t)
+        if at is not None and part.mean_over_time is not None:
+            return name + self.reading([("mean", share(float(part.mean_over_time[at])), "now")])
         block, outline = ("#", ".") if self.look.ascii else ("█", "┄")
         return [*name, (" now ", "dim"), (block, "now"), (f" {scene.baseline} ", "dim"), (outline, "base")]
 
@@ -97,7 +100,7 @@ class ConfidencePanel(Panel[ConfidencePart], can_focus=True):
                 rules=expected,
             )
 
-        return self._line.get((size, self.look, scene.start, scene.end, scene.marks, expected), (t, mean), make)
+        return self._line.get((size, self.look, scene.start, scene.end, self.chart_marks(), expected), (t, mean), make)
 
     def _one_line(self, part: ConfidencePart, width: int) -> list[Line]:
         runs: list[Run] = [

@@ -31,6 +31,11 @@ class ErrorsPanel(ListPanel[ErrorsPart, ErrorRow]):
 
     def heading(self, part: ErrorsPart, scene: Scene) -> list[Run]:
         out: list[Run] = [(f" {self.foreign(part.model, 40)}", "accent")] if part.model else []
+        at = scene.cursor_in(part.t)
+        if at is not None:
+            worst = sorted(part.rows, key=lambda error: -float(error.counts[at]))[:3]
+            read = [(self.foreign(error.error_type, 30), count(float(error.counts[at])), "bold") for error in worst]
+            return out + self.reading(read)
         if part.ratio is not None:
             out.append((f" {percent(part.ratio_baseline)} -> ", "dim"))
             out.append((percent(part.ratio), "bold"))

@@ -85,7 +85,11 @@ class InfraPanel(ListPanel[InfraPart, InfraRow]):
     def detail(self, part: InfraPart, scene: Scene, item: InfraRow, width: int, height: int) -> list[Line]:
         t, v = item.t, item.v
         name = f"  {item.metric} {self.foreign(item.name)}"
-        head: Line = ((name, "bold"), (f"  {self.foreign(item.note)}", "dim"))
+        at = scene.cursor_in(t)
+        note = [(f"  {self.foreign(item.note)}", "dim")]
+        if at is not None and v is not None:
+            note = self.reading([("", quantity(float(v[at]), item.unit), "now")])
+        head: Line = ((name, "bold"), *note)
         if t is None or v is None or not len(t):
             return [head, (("  only the newest value is known", "dim"),)]
         key = self.key_of(item)
@@ -110,5 +114,5 @@ class InfraPanel(ListPanel[InfraPart, InfraRow]):
                 rules=rules,
             )
 
-        marks = (size, self.look, scene.start, scene.end, scene.marks, key, tuple(rules))
+        marks = (size, self.look, scene.start, scene.end, self.chart_marks(), key, tuple(rules))
         return [head, *self._picture.get(marks, (t, v), make)]

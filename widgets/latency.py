@@ -45,6 +45,12 @@ class LatencyPanel(Panel[LatencyPart], can_focus=True):
         name: list[Run] = [(f" {self.foreign(part.model, 40)}", "accent")] if part.model else []
         if not self.has_data(part) or self.size.width < 46:
             return name
+        at = scene.cursor_in(part.t)
+        if at is not None:
+            read = [(q, ms(float(part.now[q][at])), q) for q in QUANTILES if q in part.now]
+            if "p99" in part.baseline:
+                read.append((f"p99 {scene.baseline}", ms(float(part.baseline["p99"][at])), "base"))
+            return name + self.reading(read)
         return name + legend(self._series(part, scene, self._names(part))[::-1], ascii=self.look.ascii)
 
     def summary(self, part: LatencyPart, scene: Scene) -> list[Run]:
@@ -73,7 +79,7 @@ class LatencyPanel(Panel[LatencyPart], can_focus=True):
 
     def _chart(self, part: LatencyPart, scene: Scene, size: tuple[int, int]) -> list[Line]:
         names = self._names(part)
-        key = (size, self.look, scene.start, scene.end, scene.baseline, scene.marks, names)
+        key = (size, self.look, scene.start, scene.end, scene.baseline, self.chart_marks(), names)
 
         def make() -> list[Line]:
             series = self._series(part, scene, names)

@@ -7,7 +7,10 @@ from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from analysis.answer import Mark, Snapshot
+    from analysis.evidence import Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,16 @@ class Scene:
     """Onsets and versions of the model in focus."""
     models: int = 0
     """How many models were looked at."""
+    cursor: float | None = None
+    """Unix seconds of the bucket that every chart marks and reads out."""
+    selection: tuple[float, float] | None = None
+    """A range of time that is being selected, unix seconds."""
+
+    def cursor_in(self, t: Sequence[float] | Ints | None) -> int | None:
+        """The position of the cursor's bucket among bucket starts; None when it is not there."""
+        if self.cursor is None or t is None:
+            return None
+        return next((i for i, start in enumerate(t) if start <= self.cursor < start + self.step), None)
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Scene:

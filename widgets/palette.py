@@ -77,6 +77,8 @@ _ROLES = {
     "limit": "{vermillion}",
     "onset": "{vermillion}",
     "version": "{yellow}",
+    "time": "bold {strong}",
+    "selection": "{sky}",
     "key": "bold {strong}",
     "spark": "{sky}",
 }

@@ -19,7 +19,7 @@ from widgets.chart import ChartMark
 from widgets.lines import Line, Run, cells, fitted, merged, plain
 from widgets.look import Look, Scene
 from widgets.palette import Ground, styles
-from widgets.text import age, cut, printable, wrap
+from widgets.text import age, clock, cut, printable, wrap
 
 Part = TypeVar("Part")
 
@@ -146,11 +146,24 @@ class Panel(Widget, Generic[Part]):
         return []
 
     def chart_marks(self) -> tuple[ChartMark, ...]:
-        """The scene's marks as a chart takes them."""
-        marks = self.scene.marks if self.scene else ()
-        return tuple(
-            ChartMark(mark.t, mark.kind, "onset" if mark.kind == "onset" else mark.text or mark.kind) for mark in marks
-        )
+        """The scene's marks, its time cursor and its selection as a chart takes them."""
+        scene = self.scene
+        if scene is None:
+            return ()
+        marks = [ChartMark(m.t, m.kind, "onset" if m.kind == "onset" else m.text or m.kind) for m in scene.marks]
+        if scene.selection is not None:
+            marks += [ChartMark(t, "selection", word) for t, word in zip(scene.selection, ("from", "to"), strict=True)]
+        if scene.cursor is not None:
+            marks.append(ChartMark(scene.cursor, "time", clock(scene.cursor, self.look.clock_zone)))
+        return tuple(marks)
+
+    def reading(self, values: Sequence[tuple[str, str, str]]) -> list[Run]:
+        """The values under the time cursor, for a title: its time, then (name, value, role) each."""
+        at = self.scene.cursor if self.scene is not None else None
+        runs: list[Run] = [(f" {clock(at, self.look.clock_zone)}", "time")]
+        for name, value, role in values:
+            runs += [(f" {name} ", "dim"), (value, role)]
+        return runs
 
     def foreign(self, text: str, limit: int = 200) -> str:
         """Text from outside, made safe to show."""

@@ -11,7 +11,7 @@ from widgets.latency import extremes
 from widgets.lines import Column, Line, Run, beside, cells, fitted, heading, layout, row
 from widgets.listing import ListPanel, Room
 from widgets.look import Look, Scene
-from widgets.text import count, ms, percent, ratio, sparkline
+from widgets.text import count, ms, percent, quantity, ratio, sparkline
 
 CHART_WIDTH, CHART_HEIGHT = 36, 6
 """Least cells of a small chart, its heading included."""
@@ -106,7 +106,12 @@ class SplitPanel(ListPanel[Split, SplitRow]):
         for start in range(0, len(shown), across):
             block: list[Line] = []
             for i, found in enumerate(shown[start : start + across]):
-                title = fitted([(f" {self.foreign(found.value, 60)}", "bold"), (f"  n {count(found.n)}", "dim")], each)
+                name: Run = (f" {self.foreign(found.value, 60)}", "bold")
+                at = scene.cursor_in(part.t)
+                read = [(f"  n {count(found.n)}", "dim")]
+                if at is not None:
+                    read = self.reading([("", quantity(float(found.now[at]), part.measure.unit), "now")])
+                title = fitted([name, *read], each)
                 chart = draw(
                     [Polyline(part.t, found.now, "p99", found.value, step=scene.step)],
                     (each, tall - 1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.events import Resize
@@ -61,6 +63,8 @@ class MainScreen(Screen[None]):
         self.page = "overview"
         self.snapshot: Snapshot | None = None
         self._pinned: tuple[str, str, str] | None = None
+        self.cursor: float | None = None
+        self.selection: tuple[float, float] | None = None
         self.came_from = "overview"
         """The page from which records or a split were opened."""
 
@@ -106,7 +110,7 @@ class MainScreen(Screen[None]):
     def show(self, snapshot: Snapshot) -> None:
         """Draw a snapshot: each panel redraws only what differs from what it shows."""
         self.snapshot = snapshot
-        scene = Scene.of(snapshot)
+        scene = self.scene
         with self.app.batch_update():
             self.query_one(HeaderPanel).show(HeaderPart.of(snapshot), scene)
             self.query_one(ChangesPanel).show(snapshot.findings, scene)
@@ -121,7 +125,7 @@ class MainScreen(Screen[None]):
     def show_page(self, panel: type[Panel[Part]], part: Part) -> None:
         """Draw what was fetched when its page was opened; it is no part of a snapshot."""
         if self.snapshot is not None:
-            self.query_one(panel).show(part, Scene.of(self.snapshot))
+            self.query_one(panel).show(part, self.scene)
 
     def back(self) -> bool:
         """One page back; False on the overview, from where nothing leads further."""
@@ -134,13 +138,27 @@ class MainScreen(Screen[None]):
             self.open("overview")
         return True
 
+    @property
+    def scene(self) -> Scene:
+        """What all panels share: the snapshot's moment, and the time cursor on top of it."""
+        if self.snapshot is None:
+            raise RuntimeError("there is nothing to see before the first answer")
+        return replace(Scene.of(self.snapshot), cursor=self.cursor, selection=self.selection)
+
+    def put_cursor(self, cursor: float | None, selection: tuple[float, float] | None = None) -> None:
+        """Mark a moment, and a range, on every chart."""
+        self.cursor, self.selection = cursor, selection
+        if self.snapshot is not None:
+            self.show(self.snapshot)
+            for panel in self.query(Panel):
+                if panel.part is not None and panel.id in ON_DEMAND:
+                    panel.show(panel.part, self.scene)
+
     def tick(self, now: float) -> None:
         """Only time has passed: ages grow."""
         if self.snapshot is None or self.snapshot.view.end is not None:
             return
-        from dataclasses import replace
-
-        scene = replace(Scene.of(self.snapshot), now=now)
+        scene = replace(self.scene, now=now)
         self.query_one(HeaderPanel).show(HeaderPart.of(self.snapshot), scene)
 
     def restyle(self, look: Look) -> None:
@@ -174,4 +192,4 @@ class MainScreen(Screen[None]):
         """Show the segments of the finding in question."""
         finding = self.finding
         if finding is not None and self.snapshot is not None:
-            self.query_one(SegmentsPanel).show(finding, Scene.of(self.snapshot))
+            self.query_one(SegmentsPanel).show(finding, self.scene)
