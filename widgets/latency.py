@@ -47,7 +47,7 @@ class LatencyPanel(Panel[LatencyPart], can_focus=True):
             return name
         at = scene.cursor_in(part.t)
         if at is not None:
-            read = [(q, ms(float(part.now[q][at])), q) for q in QUANTILES if q in part.now]
+            read = [(q, ms(float(part.now[q][at])), q) for q in reversed(QUANTILES) if q in part.now]
             if "p99" in part.baseline:
                 read.append((f"p99 {scene.baseline}", ms(float(part.baseline["p99"][at])), "base"))
             return name + self.reading(read)
