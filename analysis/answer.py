@@ -114,8 +114,8 @@ class Finding:
     subject: str = ""
     """The error type, feature, metric, dependency, measure or version that the signal is about."""
     check: str = ""
-    """What was tested: a percentile, mean or below (confidence), null_rate, out_of_range, unseen_category, constant, or
-    the metric of an infrastructure finding."""
+    """What was tested: a percentile, mean or below (confidence), null_rate, out_of_range, unseen_category, format,
+    constant, clipping, unit_change, or the metric of an infrastructure finding."""
     where: tuple[Segment, ...] = ()
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +24,7 @@ from analysis.evidence import (
     MetricEvidence,
     Traffic,
 )
-from analysis.filters import ALL, And, Eq, Filter, In, Not, Scalar, format_filter
+from analysis.filters import ALL, And, Eq, Filter, In, Not, Null, Scalar, format_filter
 from analysis.view import Window
 from connectors.base import By, Catalog, FeatureSpec, Schema, Watermark
 
@@ -46,6 +47,8 @@ class Row:
 def holds(row: Row, where: Filter) -> bool:
     """Whether a row passes the kinds of filter that sessions make."""
     match where:
+        case Null(name):
+            return getattr(row, _NAMES.get(name, name)) is None
         case And(parts):
             return all(holds(row, part) for part in parts)
         case Not(part):
@@ -191,8 +194,10 @@ class Logs(Script):
     async def top_values(
         self, spans: Sequence[Window], field: str, where: Filter = ALL, limit: int = 20
     ) -> Fetched[tuple[tuple[str, float], ...]]:
-        """No session asks for them."""
-        raise NotImplementedError
+        """Of any column."""
+        await self.step("top_values", spans, where)
+        counts = Counter(str(getattr(row, _NAMES.get(field, field))) for row in self._pick(spans, where))
+        return Fetched(tuple((value, float(n)) for value, n in counts.most_common(limit)), "top_values")
 
     async def records(
         self, spans: Sequence[Window], where: Filter = ALL, limit: int = 50

@@ -337,3 +337,52 @@ async def test_a_case_that_metrics_show_before_the_logs_are_read_is_searched_onc
     _, again = early.answer()
     assert await early.explain(again)
     assert where_of(early) == (("region", "us"),)
+
+
+def new_merchants(name: str = "casino") -> list[Row]:
+    """A third of the live window's rows have a merchant that the baseline never had."""
+    rows = steady(every=1)
+    return [replace(r, merchant=name) if i % 3 == 0 and r.t >= NOW - 300 else r for i, r in enumerate(rows)]
+
+
+async def test_an_unseen_value_is_named_once_it_is_a_finding() -> None:
+    store = Logs(new_merchants())
+    one, cases = await explained(store)
+    assert "top_values" not in store.names()
+    assert await one.explain(cases)
+    snapshot, _ = one.answer()
+    (finding,) = [f for f in snapshot.findings if f.signal is Signal.QUALITY]
+    assert finding.title.startswith("merchant new: casino")
+    assert "casino" in snapshot.features.rows[0].direction
+    assert not await one.explain(cases)
+    assert store.names().count("top_values") == 1
+
+
+async def test_another_writing_of_a_known_value_is_told_as_such() -> None:
+    one, cases = await explained(Logs(new_merchants("FOOD")))
+    await one.explain(cases)
+    (finding,) = [f for f in one.answer()[0].findings if f.signal is Signal.QUALITY]
+    assert (finding.check, finding.subject) == ("format", "merchant")
+    assert "'FOOD' for 'food'" in finding.title
+
+
+async def test_a_store_that_does_not_name_values_leaves_the_finding_as_it_was() -> None:
+    store = Logs(new_merchants())
+    store.fails["top_values"] = UnreachableError("gone")
+    one, cases = await explained(store)
+    await one.explain(cases)
+    (finding,) = [f for f in one.answer()[0].findings if f.signal is Signal.QUALITY]
+    assert "unseen" in finding.title
+
+
+async def test_names_of_another_question_are_forgotten() -> None:
+    store = Logs(new_merchants())
+    one, cases = await explained(store)
+    gate = store.gates["top_values"] = asyncio.Event()
+    looking = asyncio.create_task(one.explain(cases))
+    await asked(store, "top_values")
+    one.ask(replace(VIEW, where=Eq("region", "eu")))
+    gate.set()
+    await looking
+    await one.poll_all()
+    assert not any("casino" in f.title for f in one.answer()[0].findings)

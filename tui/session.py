@@ -13,7 +13,9 @@ from analysis.answer import Segment, Snapshot, SourceStatus, State
 from analysis.filters import ALL, And, Eq, Filter, In, Not, conjunction, fields_of
 from analysis.spans import union
 from analysis.view import Frame, View, Window
+from connectors.base import SourceError
 from tui.feeds import Clock, LogFeed, MetricFeed, Question, as_source_error
+from tui.value_names import FeatureValues
 
 if TYPE_CHECKING:
     from analysis.cases import Case
@@ -66,6 +68,7 @@ class Session:
         self._segments: Mapping[tuple[str, str, str], _Explained] = {}
         self._search_notes: Mapping[str, str] = {}
         self._baseline_cubes: dict[object, tuple[float, Cube]] = {}
+        self._values = FeatureValues()
 
     @property
     def feeds(self) -> tuple[LogFeed | MetricFeed, ...]:
@@ -77,6 +80,7 @@ class Session:
         if replace(view, focus=None) != replace(self.view, focus=None):
             self.generation += 1
             self._segments, self._search_notes = {}, {}
+            self._values.forget()
         self.view = view
 
     def frame(self) -> Frame:
@@ -170,7 +174,8 @@ class Session:
             replace(finding, where=segments[finding.key].segments) if finding.key in segments else finding
             for finding in snapshot.findings
         )
-        return replace(snapshot, findings=findings, revision=self._revision), judgement.cases
+        told = self._values.told(replace(snapshot, findings=findings, revision=self._revision))
+        return told, judgement.cases
 
     def case(self, key: tuple[str, str, str]) -> Case | None:
         """The case of a finding of the last answer."""
@@ -215,7 +220,15 @@ class Session:
                 case.finding.key: _Explained(now, case, segments) for case, segments in zip(group, found, strict=True)
             }
             self._segments = {**self._segments, **fresh}
-        return _words(*before) != _words(self._segments, self._search_notes)
+        named = await self._name_values(cases)
+        return named or _words(*before) != _words(self._segments, self._search_notes)
+
+    async def _name_values(self, cases: Sequence[Case]) -> bool:
+        """Names of the values behind findings about features; a store that fails now says so at its next poll."""
+        try:
+            return await self._values.look(self.logs, cases, self.question(), self.clock())
+        except SourceError:
+            return False
 
     async def _segments_of(self, model: str, window: Window, group: Sequence[Case]) -> list[tuple[Segment, ...]] | None:
         """The segments of each case of one model, from the first store that has rows of it and finds any.
