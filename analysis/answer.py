@@ -154,6 +154,10 @@ class ModelRow:
     """p99 (or request rate) per column of the window, for the sparkline; NaN is a gap."""
     newest_sample: float | None
     versions: tuple[str, ...] = ()
+    accuracy: float | None = None
+    """Share of right predictions among those of the window whose label is known, 0..1."""
+    label_coverage: float | None = None
+    """Share of the window's predictions whose label is known, 0..1."""
 
 
 @dataclass(frozen=True, slots=True)

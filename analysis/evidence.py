@@ -129,6 +129,43 @@ class ErrorCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Labels:
+    """Predictions and the labels that have arrived for them, as a table of [N] cells; equal cells add up.
+
+    Sparse, because of a thousand combinations of score, delay and bucket a model fills some tens.
+    """
+
+    step: int
+    """Bucket width in seconds."""
+    keys: tuple[Key, ...]
+    """(model,)"""
+    scores: NumericBins
+    """Bins of the confidence."""
+    delays: tuple[float, ...]
+    """[D+1] ascending edges of the delay from prediction to label, seconds."""
+    t: Ints
+    """[N] bucket starts of the predictions, unix seconds."""
+    served: Ints
+    """[N] the same, but of their true time where rows stand for an earlier window (another version as baseline)."""
+    key: Ints
+    """[N] index into keys."""
+    score: Ints
+    """[N] index of the score bin, -1 where the confidence is not known."""
+    delay: Ints
+    """[N] index of the delay bin, -1 where no label has arrived."""
+    n: Floats
+    """[N] predictions."""
+    correct: Floats
+    """[N] labels equal to the prediction."""
+    total: Floats
+    """[N] sum of the confidence."""
+    newest: Mapping[str, float]
+    """Model -> unix seconds of its newest label."""
+    timed: bool = True
+    """False: the log does not say when a label came, so all count as delay zero."""
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """One gauge over time, such as the memory of one replica."""
 
@@ -199,3 +236,5 @@ class LogEvidence:
     errors: ErrorCounts | None = None
     newest: float | None = None
     """Unix seconds of the newest row."""
+    labels: Labels | None = None
+    """None: predictions or labels are not logged."""

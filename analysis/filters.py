@@ -53,6 +53,14 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Same:
+    """field and other hold the same value; unknown where one of them is null."""
+
+    field: str
+    other: str
+
+
+@dataclass(frozen=True, slots=True)
 class And:
     """All parts hold; the empty `And()` is the filter that selects everything."""
 
@@ -73,7 +81,7 @@ class Not:
     part: Filter
 
 
-Filter = Eq | In | Range | Null | Match | And | Or | Not
+Filter = Eq | In | Range | Null | Match | Same | And | Or | Not
 
 ALL: Filter = And()
 
@@ -86,12 +94,15 @@ _TERM = re.compile(
     r"""\s*(?P<field>[A-Za-z_][\w.\-]*)\s*(?P<op>!=|<=|>=|=|!~|~|<|>)\s*(?P<value>"(?:[^"\\]|\\.)*"|[^\s"][^\s]*)"""
 )
 
+_FIELD = re.compile(r"[A-Za-z_][\w.\-]*")
+
 
 def parse_filter(text: str) -> Filter:
     """Read `region=eu-w1 tier!=free amount>=100 device~^ios merchant=null version=41,42` (terms are and-ed).
 
     Operators: `=`, `!=`, `~` (regex), `!~`, `<`, `<=`, `>`, `>=`. A comma-separated value means "one of". `null` means
-    "not logged". Values with blanks or commas stand in double quotes.
+    "not logged", `$label` the field of that name. Values with blanks or commas, or that begin with `$`, stand in double
+    quotes.
 
     Raises:
         FilterError: a part is not `field operator value`.
@@ -138,6 +149,10 @@ def _term(field: str, op: str, raw: str) -> Filter:
         is_value = Null(field)
     elif "," in value:
         is_value = In(field, tuple(value.split(",")))
+    elif value.startswith("$"):
+        if not _FIELD.fullmatch(value, 1):
+            raise FilterError(f"{field}{op}{raw}: {value[1:]!r} is not a field")
+        is_value = Same(field, value[1:])
     else:
         is_value = Eq(field, value)
     return is_value if op == "=" else Not(is_value)
@@ -156,6 +171,8 @@ def format_filter(where: Filter) -> str:
             return f"{field}=null"
         case Match(field, pattern):
             return f"{field}~{quoted(pattern)}"
+        case Same(field, other):
+            return f"{field}=${other}"
         case Range(field, low, high):
             return " ".join(
                 ([f"{field}>={low:g}"] if low is not None else []) + ([f"{field}<{high:g}"] if high is not None else [])
@@ -168,6 +185,8 @@ def format_filter(where: Filter) -> str:
             return f"{field}!=null"
         case Not(Match(field, pattern)):
             return f"{field}!~{quoted(pattern)}"
+        case Not(Same(field, other)):
+            return f"{field}!=${other}"
         case Or((Range(field, None, high), Eq(same, value))) if field == same and high == value:
             return f"{field}<={high:g}"
         case Or(parts):
@@ -179,7 +198,7 @@ def format_filter(where: Filter) -> str:
 def quoted(value: Scalar) -> str:
     """A value as it is typed: in quotes where blanks, commas or the word null would be read as something else."""
     text = str(value)
-    plain = text and text != "null" and not re.search(r'[\s",\\]', text)
+    plain = text and text != "null" and text[0] != "$" and not re.search(r'[\s",\\]', text)
     return text if plain else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -199,5 +218,7 @@ def fields_of(where: Filter) -> frozenset[str]:
             return frozenset().union(*(fields_of(part) for part in parts))
         case Not(part):
             return fields_of(part)
+        case Same(field, other):
+            return frozenset((field, other))
         case Eq(field) | In(field) | Range(field) | Null(field) | Match(field):
             return frozenset((field,))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.evidence import Histogram, LogEvidence, MetricEvidence, Series, Traffic
+from analysis.labels import merge_labels, shift_labels
 from analysis.slices import (
     cut_errors,
     cut_traffic,
@@ -32,6 +33,7 @@ def merge_logs(a: LogEvidence, b: LogEvidence) -> LogEvidence:
         features=merge_features(a.features, shared),
         errors=either(a.errors, b.errors, merge_errors),
         newest=max(newest, default=None),
+        labels=either(a.labels, b.labels, merge_labels),
     )
 
 
@@ -60,6 +62,7 @@ def shift_logs(evidence: LogEvidence, seconds: int) -> LogEvidence:
             first_seen={key: at + seconds for key, at in errors.first_seen.items()},
         ),
         newest=evidence.newest,
+        labels=None if evidence.labels is None else shift_labels(evidence.labels, seconds),
     )
 
 

@@ -36,6 +36,7 @@ from analysis.latency import latency_case, latency_panel, percentiles, summary
 from analysis.ranking import ranked, severity, weighted
 from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum
 from analysis.traffic import models_of, rate_case, silence_case, version_events
+from analysis.trust import LabelJudgement, judge_labels
 from analysis.view import Frame, View, Window
 from analysis.voices import Evidence, ModelEvidence, choose, newest_of
 from analysis.words import duration
@@ -84,6 +85,7 @@ def judge(evidence: Evidence, view: View, frame: Frame, now: float, *, threshold
     cases: list[Case] = [*infra_cases(gauges, frame), *_source_cases(evidence, frame, now)]
     marks: list[Mark] = []
     features: dict[str, tuple[FeatureRow, ...]] = {}
+    labels: dict[str, LabelJudgement] = {}
     for model in models:
         own, own_marks = _model_cases(model, logs, view, frame, threshold)
         cases += own
@@ -92,10 +94,15 @@ def judge(evidence: Evidence, view: View, frame: Frame, now: float, *, threshold
             changes = feature_changes(logs.features, frame, logs.newest, model.name)
             features[model.name] = tuple(change.row for change in changes)
             cases += [change.case for change in changes if change.case is not None]
+        if logs is not None and logs.labels is not None:
+            moment = now if view.end is None else float(view.end)
+            said = judge_labels(logs.labels, frame, model.name, moment, pinned=view.end is not None)
+            labels[model.name] = said
+            cases += [said.case] if said.case is not None else []
     findings = ranked([case.finding for case in cases])
     by_key = {case.finding.key: case for case in cases}
     rows = sorted(
-        (_row(model, logs, frame, findings, features.get(model.name, ())) for model in models),
+        (_row(model, logs, frame, findings, features.get(model.name, ()), labels.get(model.name)) for model in models),
         key=lambda row: (-row.state.rank, not row.stale, row.model),
     )
     return Judgement(
@@ -217,6 +224,7 @@ def _row(
     frame: Frame,
     findings: tuple[Finding, ...],
     features: tuple[FeatureRow, ...],
+    labels: LabelJudgement | None,
 ) -> ModelRow:
     own = [finding for finding in findings if finding.model == model.name]
     state = max((finding.severity for finding in own), key=lambda s: s.rank, default=Severity.OK)
@@ -267,6 +275,8 @@ def _row(
         trend=trend[-TREND_COLUMNS:],
         newest_sample=newest,
         versions=versions,
+        accuracy=None if labels is None else labels.accuracy,
+        label_coverage=None if labels is None else labels.coverage,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from analysis.evidence import Bins, Cube, ErrorCounts, Fetched, Histogram, MetricEvidence, Traffic
+from analysis.evidence import Bins, Cube, ErrorCounts, Fetched, Histogram, Labels, MetricEvidence, Traffic
 from analysis.filters import ALL, Filter, Scalar
 from analysis.view import Window
 
@@ -135,6 +135,21 @@ class LogStore(Protocol):
 
     async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:
         """Errors per bucket by (model, error type), with first occurrence and one message. None: not logged."""
+        ...
+
+    async def labels(
+        self,
+        spans: Sequence[Window],
+        step: int,
+        scores: Sequence[float],
+        delays: Sequence[float],
+        known_at: float | None = None,
+        where: Filter = ALL,
+    ) -> Fetched[Labels | None]:
+        """Predictions per bucket by (model,), score band and delay of the label (seconds, -1 bin: none yet).
+
+        Labels that came after `known_at` (unix seconds) are not counted. None: predictions or labels are not logged.
+        """
         ...
 
     async def segments(

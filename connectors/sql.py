@@ -22,6 +22,7 @@ from analysis.evidence import (
     Fetched,
     Histogram,
     Key,
+    Labels,
     NumericBins,
     Traffic,
 )
@@ -32,6 +33,8 @@ from connectors.dialect import MICROS, Dialect
 from connectors.sqlbins import BinsQuery
 from connectors.sqlcube import MAX_LEAVES, SegmentQuery, fold
 from connectors.sqlfilter import NULL_TEXT, Kind, text_of, where_sql
+from connectors.sqllabels import FIELDS as LABEL_FIELDS
+from connectors.sqllabels import LabelQuery
 from connectors.sqlrows import (
     LATENCY_EDGES_MS,
     Columns,
@@ -336,6 +339,32 @@ class SqlStore(ABC):
                 samples.setdefault((model, error_type), text)
         counts = Grid(reply.column("t"), (models, types), step).counts(reply.column("n"))
         value: Fetched[ErrorCounts | None] = reply.fetched(ErrorCounts(counts, first, samples))
+        return value
+
+    async def labels(
+        self,
+        spans: Sequence[Window],
+        step: int,
+        scores: Sequence[float],
+        delays: Sequence[float],
+        known_at: float | None = None,
+        where: Filter = ALL,
+    ) -> Fetched[Labels | None]:
+        """Predictions per bucket and model, by score band and delay of their label."""
+        mapped = await self._mapped()
+        fields = mapped.schema.fields.keys()
+        if not fields >= LABEL_FIELDS:
+            return Fetched(None, "")
+        query = LabelQuery(
+            step, tuple(scores), tuple(delays), known_at, mapped.kinds, frozenset(fields),
+            self._weight(mapped.schema), self._dialect,
+        )  # fmt: skip
+        reply = await self._ask(spans, where, query.names, query.sql)
+        columns = ("t", "model", "score", "bin", "n", "correct", "total", "newest")
+        untimed = () if "label_ts" in fields else ("label times are not logged: each counts as come with its row",)
+        value: Fetched[Labels | None] = reply.fetched(
+            query.labels({name: reply.column(name) for name in columns}), *untimed
+        )
         return value
 
     async def segments(

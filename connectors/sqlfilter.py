@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from analysis.filters import And, Eq, Filter, In, Match, Not, Null, Or, Range, Scalar, fields_of
+from analysis.filters import And, Eq, Filter, In, Match, Not, Null, Or, Range, Same, Scalar, fields_of
 from connectors.base import MissingDataError
 from connectors.dialect import MICROS, Dialect
 
@@ -52,6 +52,18 @@ def _render(where: Filter, kinds: Mapping[str, Kind], d: Dialect) -> str:
                 return "FALSE"
             name = d.ident(field)
             return f"({d.matches(name if kinds[field] == 'text' else d.as_text(name), pattern)})"
+        case Same(field, other):
+            return equal_sql(field, other, kinds, d)
+
+
+def equal_sql(a: str, b: str, kinds: Mapping[str, Kind], d: Dialect) -> str:
+    """Whether two fields hold the same value; null when one is null or, beside a number, is no number."""
+    x, y = d.ident(a), d.ident(b)
+    if {kinds[a], kinds[b]} == {"text", "number"}:
+        x, y = (d.as_double(name) if kinds[field] == "text" else name for field, name in ((a, x), (b, y)))
+    elif "time" in (kinds[a], kinds[b]) and kinds[a] != kinds[b]:
+        return "FALSE"
+    return f"({x} = {y})"
 
 
 def _one_of(field: str, values: tuple[Scalar, ...], kind: Kind, d: Dialect) -> str:

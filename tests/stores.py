@@ -21,6 +21,7 @@ from analysis.evidence import (
     Fetched,
     Histogram,
     Key,
+    Labels,
     MetricEvidence,
     Traffic,
 )
@@ -99,6 +100,7 @@ class Logs(Script):
         self.name = name
         self.rows = list(rows)
         self.features_logged: tuple[FeatureSpec, ...] = (FeatureSpec("merchant", "categorical"),)
+        self.labels_logged: Callable[[Sequence[Window], int, float | None], Fetched[Labels | None]] | None = None
         self.closed = False
 
     def _pick(self, spans: Sequence[Window], where: Filter) -> list[Row]:
@@ -173,6 +175,19 @@ class Logs(Script):
         counts = _counts(rows, step, lambda r: (r.model, str(r.error)))
         first = {key: min(r.t for r in rows if (r.model, r.error) == key) for key in counts.keys}
         return Fetched(ErrorCounts(counts, first), "errors")
+
+    async def labels(
+        self,
+        spans: Sequence[Window],
+        step: int,
+        scores: Sequence[float],
+        delays: Sequence[float],
+        known_at: float | None = None,
+        where: Filter = ALL,
+    ) -> Fetched[Labels | None]:
+        """What `labels_logged` makes of the question; not logged unless a test says so."""
+        await self.step("labels", spans, where)
+        return Fetched(None, "") if self.labels_logged is None else self.labels_logged(spans, step, known_at)
 
     async def segments(
         self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL

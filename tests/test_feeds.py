@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from analysis.answer import State
-from analysis.evidence import CategoryBins, LogEvidence
+from analysis.evidence import CategoryBins, Fetched, Labels, LogEvidence
 from analysis.filters import Eq, Not
 from analysis.view import Baseline, View, Window
 from connectors.base import FeatureSpec, UnreachableError
+from tests.labelled import labelled
 from tests.stores import NOW, Logs, Metrics, Row, steady
 from tui.feeds import REBIN_S, REDISCOVER_S, LogFeed, MetricFeed, Question
 
@@ -27,7 +30,7 @@ class Clock:
 
 def question(clock: Clock, view: View | None = None) -> Question:
     view = view or View(window_s=600)
-    return Question(view.frame(clock()), view.where, view.baseline)
+    return Question(view.frame(clock()), view.where, view.baseline, view.end)
 
 
 async def poll(feed: LogFeed | MetricFeed, asked: Question) -> int:
@@ -50,9 +53,9 @@ async def test_the_first_answer_arrives_in_parts_and_a_refresh_at_once() -> None
     seen: list[LogEvidence | None] = []
     async for _ in feed.poll(question(clock)):
         seen.append(feed.evidence)
-    assert [bool(e and e.traffic) for e in seen] == [True] * 4
-    assert [bool(e and e.errors) for e in seen] == [False, True, True, True]
-    assert [bool(e and e.features) for e in seen] == [False, False, False, True]
+    assert [bool(e and e.traffic) for e in seen] == [True] * 5
+    assert [bool(e and e.errors) for e in seen] == [False, True, True, True, True]
+    assert [bool(e and e.features) for e in seen] == [False, False, False, True, True]
     assert feed.status.state is State.LIVE
     assert await poll(feed, question(clock)) == 1
 
@@ -81,6 +84,49 @@ async def test_a_row_that_arrives_late_is_counted_once() -> None:
     await poll(feed, question(clock))
     await poll(feed, question(clock))
     assert requests(feed, live) == before + 2
+
+
+async def test_all_labels_are_read_again_each_minute_because_old_rows_gain_them() -> None:
+    clock, store = Clock(), Logs(steady())
+    feed = LogFeed(store, EDGES, clock)
+    reads: list[tuple[int, int]] = []
+
+    def answer(spans: Sequence[Window], step: int, known_at: float | None) -> Fetched[Labels | None]:
+        reads.append((min(w.start for w in spans), max(w.end for w in spans)))
+        return Fetched(labelled(frame=question(clock).frame, per_minute=6), "labels", elapsed_s=5.0)
+
+    store.labels_logged = answer
+    whole = question(clock).frame.span
+    for _ in range(2):
+        await poll(feed, question(clock))
+        clock.now += 30
+    assert reads[0] == (whole.start, whole.end)
+    assert reads[1][0] >= NOW - 120
+    assert feed.evidence is not None
+    assert feed.evidence.labels is not None
+    clock.now += 30
+    await poll(feed, question(clock))
+    assert reads[2][0] >= NOW - 120, "reading takes 5 s, so a minute is too often"
+    clock.now += 30
+    await poll(feed, question(clock))
+    assert reads[3][0] == question(clock).frame.span.start
+    await poll(feed, question(clock, View(window_s=600, end=int(clock.now))))
+    assert reads[4][0] == question(clock).frame.span.start, "a pinned moment knows other labels"
+
+
+async def test_a_pinned_moment_is_told_to_the_store() -> None:
+    clock, store = Clock(), Logs(steady())
+    moments: list[float | None] = []
+
+    def answer(spans: Sequence[Window], step: int, known_at: float | None) -> Fetched[Labels | None]:
+        moments.append(known_at)
+        return Fetched(None, "labels")
+
+    store.labels_logged = answer
+    feed = LogFeed(store, EDGES, clock)
+    await poll(feed, question(clock))
+    await poll(feed, question(clock, View(window_s=600, end=int(NOW) - 60)))
+    assert moments == [None, NOW - 60]
 
 
 async def test_older_files_that_appear_later_fill_the_baseline() -> None:
@@ -191,7 +237,7 @@ async def test_a_fixed_baseline_is_not_read_again_as_the_clock_moves() -> None:
     clock.now += 120
     await poll(feed, question(clock, fixed))
     assert "feature_bins" not in store.names()
-    assert all(span.start >= NOW - 120 for _, spans, _ in store.asked for span in spans)
+    assert all(span.start >= NOW - 120 for name, spans, _ in store.asked if name != "labels" for span in spans)
 
 
 async def test_columns_that_change_are_read_anew() -> None:

@@ -18,6 +18,7 @@ from analysis.filters import (
     Null,
     Or,
     Range,
+    Same,
     conjunction,
     fields_of,
     format_filter,
@@ -39,6 +40,9 @@ from analysis.filters import (
         ("amount<=3", Or((Range("amount", high=3.0), Eq("amount", 3.0)))),
         ("device~^ios", Match("device", "^ios")),
         ("device!~bot", Not(Match("device", "bot"))),
+        ("prediction=$label", Same("prediction", "label")),
+        ("prediction!=$label", Not(Same("prediction", "label"))),
+        ('price="$5"', Eq("price", "$5")),
         ("merchant=null", Null("merchant")),
         ("merchant!=null", Not(Null("merchant"))),
         ('city="San José, CA"', Eq("city", "San José, CA")),
@@ -50,7 +54,7 @@ def test_a_typed_filter_means_what_it_says(text: str, expected: Filter) -> None:
     assert parse_filter(text) == expected
 
 
-@pytest.mark.parametrize("text", ["region", "=x", "amount>many", "device~(", "region=eu tier", 'city="open'])
+@pytest.mark.parametrize("text", ["region", "=x", "amount>many", "device~(", "region=eu tier", 'city="open', "x=$5"])
 def test_a_filter_that_cannot_be_read_names_the_part(text: str) -> None:
     with pytest.raises(FilterError) as error:
         parse_filter(text)
@@ -64,6 +68,8 @@ terms = st.one_of(
     st.builds(Eq, fields, texts),
     st.builds(lambda f, v: Not(Eq(f, v)), fields, texts),
     st.builds(Null, fields),
+    st.builds(Same, fields, fields),
+    st.builds(lambda f, g: Not(Same(f, g)), fields, fields),
     st.builds(lambda f, x: Range(f, low=x), fields, numbers),
     st.builds(lambda f, x: Range(f, high=x), fields, numbers),
 )
@@ -83,5 +89,7 @@ def test_a_conjunction_is_flat_and_free_of_repeats() -> None:
 
 
 def test_the_fields_of_a_filter_are_found_at_every_depth() -> None:
-    where = And((Or((Eq("a", 1), Null("b"))), Not(In("c", ("x",))), Range("d", low=0.0), Match("e", "f")))
-    assert fields_of(where) == {"a", "b", "c", "d", "e"}
+    where = And(
+        (Or((Eq("a", 1), Null("b"))), Not(In("c", ("x",))), Range("d", low=0.0), Match("e", "f"), Same("g", "h"))
+    )
+    assert fields_of(where) == {"a", "b", "c", "d", "e", "g", "h"}

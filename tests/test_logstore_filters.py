@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.filters import ALL, And, Eq, Filter, In, Match, Not, Null, Or, Range, parse_filter
+from analysis.filters import ALL, And, Eq, Filter, In, Match, Not, Null, Or, Range, Same, parse_filter
 from analysis.view import Window
 from connectors.base import MissingDataError, RejectedError
 from connectors.dialect import DuckDbDialect
@@ -143,3 +143,21 @@ async def test_a_pattern_that_re2_cannot_read_is_rejected_in_words(store: DuckDb
     with pytest.raises(RejectedError, match="RE2"):
         await store.series((HOUR,), 300, Match("device", "(?=i)"))
     assert (await store.series((HOUR,), 300)).value.requests.n.sum() == 4_000
+
+
+def test_two_fields_are_the_same_as_text_as_numbers_and_across_both() -> None:
+    with duckdb.connect() as con:
+        con.execute("CREATE TABLE t (i INT, a VARCHAR, b VARCHAR, x DOUBLE)")
+        con.execute(
+            "INSERT INTO t VALUES (0,'1','1',1),(1,'1','2',2),(2,NULL,'1',1),(3,'no','no',NULL),(4,'no','no',3)"
+        )
+        kinds: dict[str, Kind] = {"a": "text", "b": "text", "x": "number"}
+
+        def selected(where: Filter) -> list[int]:
+            rows = con.execute(f"SELECT i FROM t WHERE {where_sql(where, kinds, DuckDbDialect())} ORDER BY i")
+            return [row[0] for row in rows.fetchall()]
+
+        assert selected(Same("a", "b")) == [0, 3, 4]
+        assert selected(Same("a", "x")) == [0]
+        assert selected(Not(Same("a", "b"))) == [1, 2]
+        assert selected(And((Not(Null("a")), Not(Same("a", "b"))))) == [1]

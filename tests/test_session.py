@@ -75,7 +75,7 @@ async def test_each_part_of_the_first_answer_is_news() -> None:
         news += 1
 
     await one.poll(one.logs[0], count)
-    assert news == 4
+    assert news == 5
     await one.poll(one.logs[0], count)
     assert news == 5
 

@@ -33,6 +33,10 @@ REDISCOVER_S = 600.0
 REBIN_S = 60.0
 """How often feature bins are asked for while the baseline holds no rows to cut them from."""
 
+RELABEL_S = 60.0
+RELABEL_COSTS = 20.0
+"""How often labels are read anew: once a minute, and at most a twentieth of the time where reading them takes long."""
+
 KEPT_BINS = 8
 """Questions whose feature bins stay frozen, so that going back to one shows the same bars."""
 
@@ -44,6 +48,8 @@ class Question:
     frame: Frame
     where: Filter = ALL
     baseline: Baseline = field(default_factory=Baseline)
+    known_at: float | None = None
+    """Unix seconds of a pinned moment, after which nothing was known; None for now."""
 
     @property
     def windows(self) -> tuple[Window, ...]:
@@ -134,6 +140,8 @@ class LogFeed(Feed):
         self._bins: dict[object, Fetched[Mapping[str, Bins]]] = {}
         self._binned_at = 0.0
         self._sets: tuple[_RingSet, ...] = ()
+        self._labelled: tuple[object, float, float] = (None, 0.0, 0.0)
+        """What the labels were last read for, when, and how many seconds that took."""
 
     async def poll(self, question: Question) -> AsyncGenerator[None]:
         """Bring the evidence up to a question.
@@ -160,6 +168,9 @@ class LogFeed(Feed):
                 rings.freeze(bins)
         self._grown_back(mark, [ring for rings in self._sets for ring in rings.rings.values()])
         for part in PARTS:
+            if part == "labels" and self._labels_due(asked, question):
+                await self._relabel(asked, question)
+                continue
             for rings in self._sets:
                 await rings.read(part, frame, self._newest)
             if part != PARTS[-1] and self.status.state is State.LOADING:
@@ -169,6 +180,19 @@ class LogFeed(Feed):
         self._newest = mark.newest
         self.heard(newest, mark.oldest, frame)
         yield
+
+    def _labels_due(self, asked: object, question: Question) -> bool:
+        read_for, at, took_s = self._labelled
+        return read_for != (asked, question.known_at) or self.clock() - at >= max(RELABEL_S, RELABEL_COSTS * took_s)
+
+    async def _relabel(self, asked: object, question: Question) -> None:
+        """Read all labels: rows of old buckets go on gaining them, so that what a ring holds is never final."""
+        for rings in self._sets:
+            rings.known_at = question.known_at
+            rings.rings["labels"].forget_before(question.frame.live.end)
+            await rings.read("labels", question.frame, self._newest)
+        took_s = sum(rings.rings["labels"].elapsed_s for rings in self._sets)
+        self._labelled = ((asked, question.known_at), self.clock(), took_s)
 
     async def _frozen_bins(self, asked: object, question: Question) -> Mapping[str, Bins]:
         """Feature bins, cut at the first look at a baseline that has rows and kept from then on."""
@@ -226,7 +250,7 @@ class LogFeed(Feed):
         return newest
 
 
-PARTS = ("traffic", "errors", "confidence", "features")
+PARTS = ("traffic", "errors", "confidence", "features", "labels")
 """The order in which a poll reads: what the overview needs first comes first."""
 
 
@@ -264,16 +288,22 @@ class _RingSet:
         windows: Callable[[Frame], tuple[Window, ...]],
         shift_s: int = 0,
     ) -> None:
-        from analysis import slices
+        from analysis import labels, slices
 
         self._store, self._where, self._step = store, where, step
         self._windows = windows
+        self.known_at: float | None = None
         self._shift_s = shift_s
         self.rings: dict[str, Ring[Any]] = {
             "traffic": Ring(lambda s: store.series(s, step, where), slices.merge_traffic, slices.cut_traffic),
             "errors": Ring(lambda s: store.errors(s, step, where), slices.merge_errors, slices.cut_errors),
             "confidence": Ring(
                 lambda s: store.confidence(s, step, edges, where), slices.merge_histograms, slices.cut_histogram
+            ),
+            "labels": Ring(
+                lambda s: store.labels(s, step, labels.SCORES.edges, labels.DELAYS_S, self.known_at, where),
+                labels.merge_labels,
+                labels.cut_labels,
             ),
         }
         self.freeze(bins)
@@ -298,6 +328,7 @@ class _RingSet:
             confidence=self.rings["confidence"].value,
             features=self.rings["features"].value or {},
             errors=self.rings["errors"].value,
+            labels=self.rings["labels"].value,
         )
         return shift_logs(found, self._shift_s) if self._shift_s else found
 

@@ -121,6 +121,8 @@ def _model(row: ModelRow) -> dict[str, Any]:
         "latency_ms": {name: _number(value) for name, value in row.latency_ms.items()},
         "error_ratio": _number(row.error_ratio),
         "confidence_mean": _number(row.confidence_mean),
+        "accuracy": _number(row.accuracy),
+        "label_coverage": _number(row.label_coverage),
         "drift": _number(row.drift),
         "newest_sample": _time(row.newest_sample),
     }

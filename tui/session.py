@@ -204,14 +204,15 @@ class Session:
         now, generation = self.clock(), self.generation
         current = {case.finding.key for case in cases}
         self._segments = {key: found for key, found in self._segments.items() if key in current}
-        due: dict[tuple[str, Window], list[Case]] = {}
+        due: dict[tuple[str, Window, Filter, tuple[Window, ...]], list[Case]] = {}
         for case in [c for c in cases if c.outcome is not None][:EXPLAINED]:
             known = self._segments.get(case.finding.key)
             if known is None or known.case.outcome != case.outcome or now - known.at > EXPLAIN_EVERY_S:
-                due.setdefault((case.finding.model, case.window), []).append(case)
+                alike = (case.finding.model, case.window, case.among, case.references)
+                due.setdefault(alike, []).append(case)
         before = (self._segments, self._search_notes)
-        for (model, window), group in due.items():
-            found = await self._segments_of(model, window, group)
+        for (model, *_), group in due.items():
+            found = await self._segments_of(model, group)
             if generation != self.generation:
                 return False
             if found is None:
@@ -230,8 +231,8 @@ class Session:
         except SourceError:
             return False
 
-    async def _segments_of(self, model: str, window: Window, group: Sequence[Case]) -> list[tuple[Segment, ...]] | None:
-        """The segments of each case of one model, from the first store that has rows of it and finds any.
+    async def _segments_of(self, model: str, group: Sequence[Case]) -> list[tuple[Segment, ...]] | None:
+        """The segments of each of a group of cases, from the first store that has rows of their model and finds any.
 
         None when no store has rows of it yet: metrics may answer before the logs do.
         """
@@ -241,7 +242,7 @@ class Session:
                 continue
             asked, problem = True, ""
             try:
-                found = await self._search(feed, model, window, group)
+                found = await self._search(feed, model, group)
             except Exception as error:  # noqa: BLE001 - told in the notes; the other stores are still asked
                 found, problem = [], str(as_source_error(error))
             if generation != self.generation:
@@ -254,10 +255,8 @@ class Session:
                 return found
         return [() for _ in group] if asked else None
 
-    async def _search(
-        self, feed: LogFeed, model: str, window: Window, group: Sequence[Case]
-    ) -> list[tuple[Segment, ...]]:
-        """The segments of each case of one model in one store."""
+    async def _search(self, feed: LogFeed, model: str, group: Sequence[Case]) -> list[tuple[Segment, ...]]:
+        """The segments of each case of one group in one store."""
         from analysis.segments import search
 
         schema, question = feed.schema, self.question()
@@ -269,22 +268,30 @@ class Session:
         dims = tuple(dim for dim in dict.fromkeys((*version, *schema.dims)) if dim not in fixed)
         if not dims:
             return []
-        rows = conjunction(question.where, Eq("model", model)) if "model" in schema.fields else question.where
+        first = group[0]
+        own = Eq("model", model) if "model" in schema.fields else ALL
+        rows = conjunction(question.where, own, first.among)
         now = rows if question.version is None else conjunction(rows, Not(Eq("version", question.version)))
-        live = (await feed.store.segments((window,), outcomes, dims, now)).value
-        baseline = await self._baseline_cube(feed, question, rows, outcomes, dims)
+        live = (await feed.store.segments((first.window,), outcomes, dims, now)).value
+        baseline = await self._baseline_cube(feed, question, first.references, rows, outcomes, dims)
         return [
             await asyncio.to_thread(_found, search, live, baseline, index, case) for index, case in enumerate(group)
         ]
 
     async def _baseline_cube(
-        self, feed: LogFeed, question: Question, rows: Filter, outcomes: tuple[Filter, ...], dims: tuple[str, ...]
+        self,
+        feed: LogFeed,
+        question: Question,
+        references: tuple[Window, ...],
+        rows: Filter,
+        outcomes: tuple[Filter, ...],
+        dims: tuple[str, ...],
     ) -> Cube:
-        """Counts of the reference windows, kept for some minutes: a baseline moves slowly."""
-        spans = union(question.frame.references)
+        """Counts of the reference windows (empty: the frame's), kept for some minutes: a baseline moves slowly."""
+        spans = union(references or question.frame.references)
         if question.version is not None:
             spans, rows = question.windows, conjunction(rows, Eq("version", question.version))
-        key = (feed, feed.identity(question), self.view.end, rows, outcomes, dims)
+        key = (feed, feed.identity(question), self.view.end, len(references), rows, outcomes, dims)
         known = self._baseline_cubes.get(key)
         if known is None or self.clock() - known[0] > BASELINE_EVERY_S:
             known = (self.clock(), (await feed.store.segments(spans, outcomes, dims, rows)).value)
@@ -298,7 +305,7 @@ def _question(view: View, now: float) -> Question:
     chosen: Filter = ALL
     if models:
         chosen = Eq("model", models[0]) if len(models) == 1 else In("model", models)
-    return Question(view.frame(now), conjunction(view.where, chosen), view.baseline)
+    return Question(view.frame(now), conjunction(view.where, chosen), view.baseline, view.end)
 
 
 def _status(feed: LogFeed | MetricFeed, current: bool) -> SourceStatus:
