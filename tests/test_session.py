@@ -77,7 +77,7 @@ async def test_each_part_of_the_first_answer_is_news() -> None:
     await one.poll(one.logs[0], count)
     assert news == 5
     await one.poll(one.logs[0], count)
-    assert news == 5
+    assert news == 6
 
 
 async def test_rows_of_several_stores_add_up_and_each_store_has_its_state() -> None:
