@@ -138,6 +138,23 @@ async def test_time_keys_move_the_window(fleet: Path) -> None:
         assert app.view.baseline.kind in ("1d", "1w")
 
 
+async def test_a_view_that_was_seen_before_is_there_at_once(fleet: Path) -> None:
+    async with Triage(options(fleet)).run_test(size=(120, 40)) as pilot:
+        app = await located(pilot)
+        await until(pilot, lambda: app.session is not None and app.session.kept(app.view) is not None)
+        first = app.snapshot
+        assert first is not None
+        app.filter_by(Eq("region", "eu-w1"))
+        await until(pilot, lambda: app.snapshot is not None and app.snapshot.view.where == Eq("region", "eu-w1"))
+        await until(pilot, lambda: app.snapshot is not None and app.snapshot.latency.n > 0)
+        app.action_undo_filter()
+        again = app.snapshot
+        assert again is not None
+        assert again.view.where == first.view.where
+        assert again.findings
+        assert again.latency.n == first.latency.n
+
+
 async def test_a_typed_filter_is_asked_and_a_wrong_one_says_what_is_wrong(fleet: Path) -> None:
     async with Triage(options(fleet)).run_test(size=(120, 40)) as pilot:
         app = await located(pilot)

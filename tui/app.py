@@ -148,9 +148,7 @@ class Triage(Exploring):
         """Show an answer to the current view; one to an older view is dropped."""
         if self.session is None or message.generation != self.session.generation:
             return
-        self.snapshot = message.snapshot
-        self.new_frame(message.snapshot.frame)
-        self.main.show(message.snapshot)
+        self.arrived(message.snapshot)
 
     def _tick(self) -> None:
         if getattr(self._driver, "lag_s", 0.0) < BEHIND_S:

@@ -53,6 +53,9 @@ class Navigation(App[None]):
             return
         before = session.generation
         session.ask(view)
+        kept = session.kept(view)
+        if kept is not None and session.generation != before:
+            self.arrived(kept)
         self.fetch_page()
         if session.generation != before and self.poller is not None:
             self.run_worker(self.poller.restart(), group="restart", exclusive=True, exit_on_error=False)
@@ -89,6 +92,11 @@ class Navigation(App[None]):
         """Enter on a chart: its page."""
         if event.panel.id in PAGES:
             self.action_page(str(event.panel.id))
+
+    def arrived(self, snapshot: Snapshot) -> None:
+        """Show an answer to the current view."""
+        self.snapshot = snapshot
+        self.main.show(snapshot)
 
     def fetch_page(self) -> None:
         """Ask for what the page shows beside the snapshot, if it shows any such thing."""

@@ -31,6 +31,9 @@ BASELINE_EVERY_S = 600.0
 
 KEPT_CUBES = 16
 
+KEPT_ANSWERS = 12
+"""Views whose last whole answer is shown at once when an engineer comes back to them."""
+
 EXPLAINED = 8
 """Findings whose segment is looked for; the list shows as many without scrolling."""
 
@@ -65,6 +68,7 @@ class Session:
         self._revision = 0
         self._judged: tuple[object, int, int, Evidence, Judgement] | None = None
         self._answered: dict[LogFeed | MetricFeed, int] = {}
+        self._kept: dict[View, Snapshot] = {}
         self._segments: Mapping[tuple[str, str, str], _Explained] = {}
         self._search_notes: Mapping[str, str] = {}
         self._baseline_cubes: dict[object, tuple[float, Cube]] = {}
@@ -82,6 +86,10 @@ class Session:
             self._segments, self._search_notes = {}, {}
             self._values.forget()
         self.view = view
+
+    def kept(self, view: View) -> Snapshot | None:
+        """The last whole answer to a view, whatever model was in focus; it is as old as its own clock says."""
+        return self._kept.get(replace(view, focus=None))
 
     def frame(self) -> Frame:
         """The windows that the view means now."""
@@ -174,8 +182,12 @@ class Session:
             replace(finding, where=segments[finding.key].segments) if finding.key in segments else finding
             for finding in snapshot.findings
         )
-        told = self._values.told(replace(snapshot, findings=findings, revision=self._revision))
-        return told, judgement.cases
+        answer = self._values.told(replace(snapshot, findings=findings, revision=self._revision))
+        if all(source.state is not State.LOADING for source in answer.sources):
+            key = replace(view, focus=None)
+            others = [item for item in self._kept.items() if item[0] != key]
+            self._kept = dict([*others, (key, answer)][-KEPT_ANSWERS:])
+        return answer, judgement.cases
 
     def case(self, key: tuple[str, str, str]) -> Case | None:
         """The case of a finding of the last answer."""

@@ -12,7 +12,7 @@ from textual import work
 from tui.prompts import Prompts
 
 if TYPE_CHECKING:
-    from analysis.view import Frame
+    from analysis.answer import Snapshot
 
 BEHIND = 3
 """A jump leaves this part of the window behind the anomaly, so that its course is seen."""
@@ -34,11 +34,12 @@ class TimeCursor(Prompts):
             moment = moment if moment < frame.live.end else None
         self.main.put_cursor(moment, self.main.selection if moment is not None else None)
 
-    def new_frame(self, frame: Frame) -> None:
-        """The window has moved: a cursor that it left behind is gone."""
-        cursor = self.main.cursor
+    def arrived(self, snapshot: Snapshot) -> None:
+        """See `Navigation`; a cursor that the window has left behind is gone."""
+        cursor, frame = self.main.cursor, snapshot.frame
         if cursor is not None and not frame.live.start <= cursor < frame.live.end:
             self.main.cursor = self.main.selection = None
+        super().arrived(snapshot)
 
     @work(exclusive=True, group="anomaly", exit_on_error=False)
     async def action_anomaly(self, direction: int) -> None:
