@@ -90,35 +90,75 @@ class FilterError(ValueError):
     """The typed filter cannot be read; the message names the part and what would be valid."""
 
 
-_TERM = re.compile(
-    r"""\s*(?P<field>[A-Za-z_][\w.\-]*)\s*(?P<op>!=|<=|>=|=|!~|~|<|>)\s*(?P<value>"(?:[^"\\]|\\.)*"|[^\s"][^\s]*)"""
-)
-
 _FIELD = re.compile(r"[A-Za-z_][\w.\-]*")
+_HEAD = r"\s*(?P<field>[A-Za-z_][\w.\-]*)\s*(?P<op>!=|<=|>=|=|!~|~|<|>)\s*"
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+_TERM = re.compile(rf'{_HEAD}(?P<value>{_QUOTED}|[^\s"]\S*)')
+_INNER_TERM = re.compile(rf'{_HEAD}(?P<value>{_QUOTED}|[^\s"()][^\s()]*)')
+"""A term in parentheses: there a value with parentheses must stand in quotes."""
+_WORD = re.compile(r"\s*(or|not)(?=[\s(])(?!\s*[=!<>~])")
 
 
 def parse_filter(text: str) -> Filter:
-    """Read `region=eu-w1 tier!=free amount>=100 device~^ios merchant=null version=41,42` (terms are and-ed).
+    """Read `region=eu-w1 tier!=free amount>=100 device~^ios merchant=null version=41,42`.
 
+    Terms side by side must all hold; `or` stands between alternatives, `not (...)` negates, parentheses group.
     Operators: `=`, `!=`, `~` (regex), `!~`, `<`, `<=`, `>`, `>=`. A comma-separated value means "one of". `null` means
     "not logged", `$label` the field of that name. Values with blanks or commas, or that begin with `$`, stand in double
     quotes.
 
     Raises:
-        FilterError: a part is not `field operator value`.
+        FilterError: a part is not `field operator value`, or a parenthesis is missing.
     """
-    parts: list[Filter] = []
-    at = 0
     text = text.strip()
+    where, at = _alternatives(text, 0, 0) if text else (ALL, 0)
+    if at < len(text):
+        raise FilterError(f"cannot read {text[at:].strip()!r}: there is no parenthesis to close")
+    return where
+
+
+def _alternatives(text: str, at: int, depth: int) -> tuple[Filter, int]:
+    """Conjunctions with `or` between them, from `at` to the end or to an unopened parenthesis."""
+    first, at = _conjunction(text, at, depth)
+    parts = [first]
+    while (word := _WORD.match(text, at)) and word[1] == "or":
+        part, at = _conjunction(text, word.end(), depth)
+        parts.append(part)
+    return (parts[0] if len(parts) == 1 else Or(tuple(parts))), at
+
+
+def _conjunction(text: str, at: int, depth: int) -> tuple[Filter, int]:
+    parts: list[Filter] = []
     while at < len(text):
-        found = _TERM.match(text, at)
+        at += len(text[at:]) - len(text[at:].lstrip())
+        word = _WORD.match(text, at)
+        if text[at : at + 1] == ")" or (word and word[1] == "or"):
+            break
+        if word or text[at : at + 1] == "(":
+            part, at = _group(text, word.end() if word else at, depth)
+            parts.append(Not(part) if word else part)
+            continue
+        found = (_INNER_TERM if depth else _TERM).match(text, at)
         if not found:
             raise FilterError(f"cannot read {text[at:].strip()!r}: write field=value, !=, ~regex, <, <=, > or >=")
         parts.append(_term(found["field"], found["op"], found["value"]))
         at = found.end()
-        if at < len(text) and not text[at].isspace():
+        if at < len(text) and not text[at].isspace() and not (depth and text[at] == ")"):
             raise FilterError(f"a blank is missing before {text[at:]!r}")
-    return parts[0] if len(parts) == 1 else And(tuple(parts))
+    if not parts:
+        raise FilterError(f"something is missing before {text[at:]!r}" if at < len(text) else "a filter ends too early")
+    return (parts[0] if len(parts) == 1 else And(tuple(parts))), at
+
+
+def _group(text: str, at: int, depth: int) -> tuple[Filter, int]:
+    """What stands in parentheses."""
+    at += len(text[at:]) - len(text[at:].lstrip())
+    if text[at : at + 1] != "(":
+        raise FilterError(f"write not (...): an opening parenthesis is missing before {text[at:]!r}")
+    part, at = _alternatives(text, at + 1, depth + 1)
+    if text[at : at + 1] != ")":
+        raise FilterError("a closing parenthesis is missing")
+    return part, at + 1
 
 
 def _term(field: str, op: str, raw: str) -> Filter:
@@ -162,7 +202,7 @@ def format_filter(where: Filter) -> str:
     """The filter as an engineer would type it; `parse_filter(format_filter(f))` selects the same rows."""
     match where:
         case And(parts):
-            return " ".join(format_filter(part) for part in parts)
+            return " ".join(map(_grouped, parts))
         case Eq(field, value):
             return f"{field}={quoted(value)}"
         case In(field, values):
@@ -190,15 +230,23 @@ def format_filter(where: Filter) -> str:
         case Or((Range(field, None, high), Eq(same, value))) if field == same and high == value:
             return f"{field}<={high:g}"
         case Or(parts):
-            return " or ".join(format_filter(part) for part in parts)
+            return " or ".join(
+                f"({format_filter(part)})" if _is_choice(part) else format_filter(part) for part in parts
+            )
         case Not(part):
             return f"not ({format_filter(part)})"
 
 
+def _grouped(part: Filter) -> str:
+    """A part beside others; one that is written with `or` needs parentheses there."""
+    text = format_filter(part)
+    return f"({text})" if isinstance(part, Or) and " or " in text else text
+
+
 def quoted(value: Scalar) -> str:
-    """A value as it is typed: in quotes where blanks, commas or the word null would be read as something else."""
+    """A value as it is typed: in quotes where blanks, commas, parentheses or null would be read as something else."""
     text = str(value)
-    plain = text and text != "null" and text[0] != "$" and not re.search(r'[\s",\\]', text)
+    plain = text and text != "null" and text[0] != "$" and not re.search(r'[\s",\\()]', text)
     return text if plain else '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

@@ -43,6 +43,15 @@ from analysis.filters import (
         ("prediction=$label", Same("prediction", "label")),
         ("prediction!=$label", Not(Same("prediction", "label"))),
         ('price="$5"', Eq("price", "$5")),
+        ("not (region=eu-w1 tier=free)", Not(And((Eq("region", "eu-w1"), Eq("tier", "free"))))),
+        ("region=eu-w1 or tier=free", Or((Eq("region", "eu-w1"), Eq("tier", "free")))),
+        ("a=1 (b=2 or c=3)", And((Eq("a", "1"), Or((Eq("b", "2"), Eq("c", "3")))))),
+        ("a=1 b=2 or c=3", Or((And((Eq("a", "1"), Eq("b", "2"))), Eq("c", "3")))),
+        ("not (a=1) b=2", And((Not(Eq("a", "1")), Eq("b", "2")))),
+        ("not(a=1)", Not(Eq("a", "1"))),
+        ("or=1 not=2", And((Eq("or", "1"), Eq("not", "2")))),
+        ("device~(ios|web)", Match("device", "(ios|web)")),
+        ('(device~"(ios|web)")', Match("device", "(ios|web)")),
         ("merchant=null", Null("merchant")),
         ("merchant!=null", Not(Null("merchant"))),
         ('city="San José, CA"', Eq("city", "San José, CA")),
@@ -54,7 +63,9 @@ def test_a_typed_filter_means_what_it_says(text: str, expected: Filter) -> None:
     assert parse_filter(text) == expected
 
 
-@pytest.mark.parametrize("text", ["region", "=x", "amount>many", "device~(", "region=eu tier", 'city="open', "x=$5"])
+@pytest.mark.parametrize(
+    "text", ["region", "=x", "amount>many", "device~(", "region=eu tier", 'city="open', "x=$5", "a=1 or"]
+)
 def test_a_filter_that_cannot_be_read_names_the_part(text: str) -> None:
     with pytest.raises(FilterError) as error:
         parse_filter(text)
@@ -79,6 +90,33 @@ terms = st.one_of(
 def test_a_formatted_filter_reads_back_as_itself(parts: list[Filter]) -> None:
     where = conjunction(*parts)
     assert parse_filter(format_filter(where)) == where
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [("(a=1", "closing"), ("not a=1", "opening"), ("a=1 )", "no parenthesis to close"), ("()", "missing before")],
+)
+def test_a_parenthesis_that_is_missing_is_named(text: str, missing: str) -> None:
+    with pytest.raises(FilterError, match=missing):
+        parse_filter(text)
+
+
+groups = st.recursive(
+    terms,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=2, max_size=3, unique=True).map(lambda parts: Or(tuple(parts))),
+        st.lists(inner, min_size=2, max_size=3, unique=True).map(lambda parts: And(tuple(parts))),
+        inner.map(Not),
+    ),
+    max_leaves=6,
+)
+
+
+@given(groups)
+def test_whatever_can_be_said_is_written_so_that_it_reads_back(where: Filter) -> None:
+    again = parse_filter(format_filter(where))
+    assert format_filter(again) == format_filter(where)
+    assert fields_of(again) == fields_of(where)
 
 
 def test_a_conjunction_is_flat_and_free_of_repeats() -> None:
