@@ -230,9 +230,7 @@ def format_filter(where: Filter) -> str:
         case Or((Range(field, None, high), Eq(same, value))) if field == same and high == value:
             return f"{field}<={high:g}"
         case Or(parts):
-            return " or ".join(
-                f"({format_filter(part)})" if _is_choice(part) else format_filter(part) for part in parts
-            )
+            return " or ".join(map(_grouped, parts))
         case Not(part):
             return f"not ({format_filter(part)})"
 
