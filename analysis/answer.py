@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from analysis.view import Frame, View
 
@@ -91,6 +91,22 @@ class Segment:
     p_adjusted: float
 
 
+FindingKey = tuple[str, str, str]
+"""Signal, model and subject of a finding: what it is called across refreshes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Another finding that may have brought one about."""
+
+    key: FindingKey
+    words: str
+    """What it is and how it relates: "version 42 appeared 1m before"."""
+    confidence: Literal["high", "medium", "low"]
+    """high: it names or shares the segment that carries the change; medium: both began together; low: it came earlier.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that changed, on the scale that ranks all of them."""
@@ -117,9 +133,13 @@ class Finding:
     """What was tested: a percentile, mean or below (confidence), null_rate, out_of_range, unseen_category, format,
     constant, clipping, unit_change, or the metric of an infrastructure finding."""
     where: tuple[Segment, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    """Findings that may have brought this one about, the likeliest first."""
+    folded_into: FindingKey | None = None
+    """The finding that leads the story which this one is part of; None for a leader."""
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> FindingKey:
         """Identity across refreshes; the test that shows the change best may differ from one to the next."""
         return (self.signal, self.model, self.subject)
 

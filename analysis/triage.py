@@ -27,13 +27,14 @@ from analysis.answer import (
     State,
 )
 from analysis.cases import Case
+from analysis.causes import told
 from analysis.confidence import confidence_case, confidence_panel
 from analysis.errors import error_cases, errors_panel
 from analysis.evidence import LogEvidence, MetricEvidence, NumericBins, Traffic
 from analysis.features import feature_changes
 from analysis.infra import Reading, infra_cases, infra_panel, readings
 from analysis.latency import latency_case, latency_panel, percentiles, summary
-from analysis.ranking import ranked, severity, weighted
+from analysis.ranking import severity, weighted
 from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum
 from analysis.traffic import models_of, rate_case, silence_case, version_events
 from analysis.trust import LabelJudgement, judge_labels
@@ -99,7 +100,7 @@ def judge(evidence: Evidence, view: View, frame: Frame, now: float, *, threshold
             said = judge_labels(logs.labels, frame, model.name, moment, pinned=view.end is not None)
             labels[model.name] = said
             cases += [said.case] if said.case is not None else []
-    findings = ranked([case.finding for case in cases])
+    findings = told([case.finding for case in cases], frame.step)
     by_key = {case.finding.key: case for case in cases}
     rows = sorted(
         (_row(model, logs, frame, findings, features.get(model.name, ()), labels.get(model.name)) for model in models),

@@ -146,10 +146,12 @@ def test_the_keys_of_the_panels_are_known_by_their_ids() -> None:
     from textual.binding import Binding
 
     from tui.keys import LIST_KEYS
+    from widgets.changes import ChangesPanel
     from widgets.listing import ListPanel
     from widgets.panel import OPEN
 
-    bound = {b.id: (b.key, b.action) for b in (*ListPanel.BINDINGS, *OPEN) if isinstance(b, Binding)}
+    panels = (*ListPanel.BINDINGS, *ChangesPanel.BINDINGS, *OPEN)
+    bound = {b.id: (b.key, b.action) for b in panels if isinstance(b, Binding)}
     assert bound == {key.id: (key.keys, key.action) for key in LIST_KEYS}
 
 

@@ -6,93 +6,11 @@ import asyncio
 import json
 import math
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from analysis.answer import FeatureRow, Finding, ModelRow, Segment, Severity, Signal, Snapshot, SourceStatus
-from analysis.filters import format_filter
-from analysis.words import duration, milliseconds, percent, quantity
-from tui.options import Options
-from widgets.text import printable
-
-SCHEMA = 1
-EXIT = {Severity.OK: 0, Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2, None: 3}
-"""Exit code of each status: 0 ok, 1 warning, 2 critical, 3 cannot tell."""
-
-SUBJECT_KEYS = {
-    Signal.ERROR: "error_type",
-    Signal.FEATURE: "feature",
-    Signal.QUALITY: "feature",
-    Signal.INFRA: "metric",
-    Signal.DEPENDENCY: "dependency",
-    Signal.BUSINESS: "measure",
-    Signal.VERSION: "version",
-    Signal.STALENESS: "source",
-}
-"""How the JSON names what a finding is about."""
-
-
-def run(options: Options, output: str) -> int:
-    """Ask every source once, print the answer, and return the exit code of its status."""
-    snapshot = asyncio.run(evaluate(options))
-    write({"json": as_json, "markdown": as_markdown, "text": as_text}[output](snapshot) + "\n")
-    return EXIT[snapshot.status]
-
-
-def write(text: str) -> None:
-    """Text on stdout; what its encoding does not have becomes an escape."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-def _status_word(snapshot: Snapshot) -> str:
-    status = snapshot.status
-    return "unknown" if status is None else str(status)
-
-
-async def evaluate(options: Options) -> Snapshot:
-    """The snapshot of one question, with the segment of each of its first findings."""
-    from tui.sources import open_session
-
-    session = open_session(options)
-    try:
-        await session.poll_all()
-        _, cases = session.answer()
-        await session.explain(cases)
-        snapshot, _ = session.answer()
-        return snapshot
-    finally:
-        await session.close()
-
-
-def as_json(snapshot: Snapshot) -> str:
-    """The answer as documented in docs/report.md; numbers that are not known are null.
-
-    Only ASCII: a terminal and a file of any encoding take it, and no character of a label acts on either.
-    """
-    return json.dumps(as_dict(snapshot), indent=2, allow_nan=False)
-
-
-def as_dict(snapshot: Snapshot) -> dict[str, Any]:
-    """The answer as plain data."""
-    frame, view = snapshot.frame, snapshot.view
-    return {
-        "schema": SCHEMA,
-        "generated_at": _time(snapshot.generated_at),
-        "status": _status_word(snapshot),
-        "view": {
-            "from": _time(frame.live.start),
-            "to": _time(frame.live.end),
-            "baseline": view.baseline.label,
-            "baseline_from": _time(frame.span.start),
-            "baseline_to": _time(max(window.end for window in frame.references)),
-            "baseline_windows": len(frame.references),
-            "filter": format_filter(view.where),
-            "models": list(view.models),
-        },
-        "sources": [_source(source, snapshot.moment) for source in snapshot.sources],
-        "models": [_model(row) for row in snapshot.models],
-        "findings": [_finding(i + 1, f, snapshot.moment) for i, f in enumerate(snapshot.findings)],
+        "findings": _findings(snapshot),
         "features": {"model": snapshot.focus, "rows": [_feature(row) for row in snapshot.features.rows]},
         "notes": list(snapshot.notes),
     }
@@ -128,12 +46,17 @@ def _model(row: ModelRow) -> dict[str, Any]:
     }
 
 
-def _finding(rank: int, finding: Finding, now: float) -> dict[str, Any]:
+def _findings(snapshot: Snapshot) -> list[dict[str, Any]]:
+    ranks = {finding.key: i for i, finding in enumerate(snapshot.findings, 1)}
+    return [_finding(finding, snapshot.moment, ranks) for finding in snapshot.findings]
+
+
+def _finding(finding: Finding, now: float, ranks: Mapping[FindingKey, int]) -> dict[str, Any]:
     subject = (
         {SUBJECT_KEYS[finding.signal]: finding.subject} if finding.subject and finding.signal in SUBJECT_KEYS else {}
     )
     return {
-        "rank": rank,
+        "rank": ranks[finding.key],
         "signal": str(finding.signal),
         **subject,
         **({"check": finding.check} if finding.check else {}),
@@ -150,6 +73,12 @@ def _finding(rank: int, finding: Finding, now: float) -> dict[str, Any]:
         "n": _number(finding.n),
         "n_baseline": _number(finding.n_baseline),
         "where": [_segment(segment) for segment in finding.where],
+        "caused_by": [
+            {"rank": ranks[cause.key], "words": cause.words, "confidence": cause.confidence}
+            for cause in finding.causes
+            if cause.key in ranks
+        ],
+        "folded_into": None if finding.folded_into is None else ranks.get(finding.folded_into),
     }
 
 
@@ -249,14 +178,22 @@ def nothing(snapshot: Snapshot) -> str:
 def _finding_lines(snapshot: Snapshot) -> list[str]:
     now = snapshot.moment
     lines = []
-    for finding in snapshot.findings:
+    for row in outline(snapshot.findings, None):
+        finding = row.finding
         since = "" if finding.onset is None else f"t-{duration(max(0.0, now - finding.onset))}"
         where = f"  {segment_words(finding.where[0])}" if finding.where else ""
         lines.append(
-            f"{finding.severity!s:<8} {since:<7} {finding.signal:<12} {printable(finding.model):<8}"
-            f" {printable(finding.title)}{where}".rstrip()
+            f"{'' if row.leads else '  '}{finding.severity!s:<8} {since:<7} {finding.signal:<12}"
+            f" {printable(finding.model):<8} {printable(finding.title)}{where}{_relation(row)}".rstrip()
         )
     return lines
+
+
+def _relation(row: OutlineRow) -> str:
+    """What a line has to do with the leader of its story, or which models share it."""
+    if row.leads:
+        return f"  (also {', '.join(map(printable, row.also))})" if row.also else ""
+    return f"  {row.tag}" if row.tag else ""
 
 
 def segment_words(segment: Segment) -> str:
@@ -289,10 +226,12 @@ def as_markdown(snapshot: Snapshot) -> str:
     ]
     if snapshot.findings:
         lines += ["| severity | since | signal | model | change | where |", "| --- | --- | --- | --- | --- | --- |"]
-        for finding in snapshot.findings:
+        for line in outline(snapshot.findings, None):
+            finding = line.finding
             where = segment_words(finding.where[0]) if finding.where else ""
             cells = (finding.severity, _time(finding.onset) or "", finding.signal, finding.model, finding.title, where)
-            lines.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
+            marks = ("" if line.leads else "└ ", *[""] * 3, _relation(line), "")
+            lines.append("| " + " | ".join(_cell(f"{m}{c}") for m, c in zip(marks, cells, strict=True)) + " |")
     else:
         lines.append(_cell(nothing(snapshot)))
     lines += ["", "## Models", "", "| model | state | req/s | p50 | p99 | errors | confidence |"]

@@ -165,6 +165,7 @@ class Session:
 
         Evidence that was judged before is not judged again: another model in focus costs only its panels.
         """
+        from analysis.causes import told
         from analysis.triage import judge, picture
 
         self._revision += 1
@@ -182,7 +183,9 @@ class Session:
             replace(finding, where=segments[finding.key].segments) if finding.key in segments else finding
             for finding in snapshot.findings
         )
-        answer = self._values.told(replace(snapshot, findings=findings, revision=self._revision))
+        # Known segments tell more of what belongs together.
+        stories = told(findings, frame.step)
+        answer = self._values.told(replace(snapshot, findings=stories, revision=self._revision))
         if all(source.state is not State.LOADING for source in answer.sources):
             key = replace(view, focus=None)
             others = [item for item in self._kept.items() if item[0] != key]

@@ -1,13 +1,17 @@
-"""WHAT CHANGED: the ranked findings, one line each."""
+"""WHAT CHANGED: the ranked findings, one line each; what one incident explains is folded under its first line."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from typing import ClassVar
 
-from analysis.answer import Finding, Segment, Severity, Signal
+from textual.binding import Binding, BindingType
+
+from analysis.answer import Finding, FindingKey, Segment, Severity, Signal
+from analysis.outline import OutlineRow, outline
 from widgets.lines import Column, Line, Run, cells, layout, row
 from widgets.listing import ListPanel
-from widgets.look import Scene
+from widgets.look import Look, Scene
 from widgets.palette import SEVERITY_WORDS
 from widgets.text import ago, count, percent
 
@@ -28,9 +32,35 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
 
     NAME = "WHAT CHANGED"
     CLOCKED = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("full_stop", "fold", "Fold or unfold", id="list.fold", show=False),
+    ]
+
+    def __init__(self, look: Look | None = None, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(look, id=id, classes=classes)
+        self._unfolded: frozenset[FindingKey] = frozenset()
+        self._outline: tuple[tuple[Finding, ...] | None, frozenset[FindingKey], tuple[OutlineRow, ...]]
+        self._outline = (None, frozenset(), ())
+
+    def rows(self, part: tuple[Finding, ...]) -> tuple[OutlineRow, ...]:
+        """The lines of the list."""
+        if self._outline[0] is not part or self._outline[1] != self._unfolded:
+            self._outline = (part, self._unfolded, outline(part, self._unfolded))
+        return self._outline[2]
 
     def items(self, part: tuple[Finding, ...]) -> Sequence[Finding]:
-        return part
+        return [line.finding for line in self.rows(part)]
+
+    def action_fold(self) -> None:
+        """Show all of the story under the cursor, or fold it back under its first line."""
+        if (item := self.item) is None or self.part is None:
+            return
+        leader = item.folded_into or item.key
+        self._unfolded ^= {leader}
+        if leader not in self._unfolded:
+            self._key = leader
+        self.arrived(self.part)
+        self.redraw()
 
     def key_of(self, item: Finding) -> Hashable:
         return item.key
@@ -41,11 +71,14 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
     def heading(self, part: tuple[Finding, ...], scene: Scene) -> list[Run]:
         out: list[Run] = []
         for severity in (Severity.CRITICAL, Severity.WARNING, Severity.INFO):
-            if number := sum(1 for finding in part if finding.severity is severity):
+            if number := sum(1 for f in part if f.folded_into is None and f.severity is severity):
                 out.append((f" {number} {SEVERITY_WORDS[severity][1][1:-1]}", str(severity.value)))
-        hidden = len(part) - len(self._at)
-        if part and self._at and hidden > 0:
-            out.append((f"  {hidden} more", "dim"))
+        rows = self.rows(part)
+        below = len(rows) - len(self._at)
+        if rows and self._at and below > 0:
+            out.append((f"  {below} more", "dim"))
+        if folded := sum(row.hidden for row in rows):
+            out.append((f"  . unfolds {folded}", "dim"))
         return out
 
     def empty(self, part: tuple[Finding, ...], scene: Scene, width: int) -> list[Line]:
@@ -66,7 +99,7 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
     def table(
         self, part: tuple[Finding, ...], scene: Scene, width: int
     ) -> tuple[list[Line], Callable[[Finding], Line]]:
-        models = max((len(self.foreign(finding.model)) for finding in part), default=5)
+        models = max((len(self._models(line)) for line in self.rows(part)), default=5)
         titles = max((cells(((self.foreign(finding.title), ""),)) for finding in part), default=10)
         shown = 1 if width < 90 else 2 if width < 150 else 3
         places = max((cells(((self._where(finding, shown), ""),)) for finding in part), default=0)
@@ -80,23 +113,41 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
         ]
         if width < 100:
             columns = columns[:-1]
-        sizes = layout(columns, width - 7)
+        lines = {line.finding.key: line for line in self.rows(part)}
+        fold = 2 if any(not line.leads or line.hidden for line in lines.values()) else 0
+        sizes = layout(columns, width - 7 - fold - (4 if fold else 0))
 
         def draw(finding: Finding) -> Line:
+            line = lines[finding.key]
             severity = str(finding.severity.value)
             values: list[Run] = [
                 (ago(finding.onset, scene.now), "dim"),
                 (SIGNAL_WORDS.get(finding.signal, finding.signal.value), "dim"),
-                (self.foreign(finding.model), "bold"),
+                (self._models(line), "bold" if line.leads else "dim"),
                 (self.foreign(finding.title), severity if finding.severity is Severity.CRITICAL else ""),
                 (self._where(finding, shown), "accent"),
                 (_rows(finding), "dim"),
             ][: len(columns)]
-            word = SEVERITY_WORDS[finding.severity][1]
+            word = line.tag or SEVERITY_WORDS[finding.severity][1]
+            hidden = f" +{line.hidden}" if line.hidden else ""
             # Beside the text, not at the far edge of a wide screen, where the eye would lose the row.
-            return (*row(columns, sizes, values, ascii=self.look.ascii), (" ", ""), (word, severity))
+            end: list[Run] = [(" ", ""), (word, severity), (hidden, "dim")]
+            return ((self._hook(line)[:fold], "rule"), *row(columns, sizes, values, ascii=self.look.ascii), *end)
 
         return [], draw
+
+    def _hook(self, line: OutlineRow) -> str:
+        """The sign before a line: folded, unfolded, or part of the line above."""
+        if not line.leads:
+            return "` " if self.look.ascii else "└ "
+        if line.hidden:
+            return "+ " if self.look.ascii else "▸ "
+        return "  "
+
+    def _models(self, line: OutlineRow) -> str:
+        """The model, and how many others the story concerns."""
+        more = f" +{len(line.also)}" if line.also else ""
+        return f"{self.foreign(line.finding.model)}{more}"
 
     def _where(self, finding: Finding, most: int) -> str:
         return "; ".join(
