@@ -15,6 +15,7 @@ import pytest
 from textual.geometry import Region
 
 from analysis.answer import Severity, State
+from analysis.causes import told
 from analysis.evidence import NumericBins, just_above
 from tests.panel_app import LOOK, PANELS, PanelApp, give
 from tests.sample import NOW, sample
@@ -140,6 +141,28 @@ async def test_nothing_wrong_is_said_in_words() -> None:
     app = PanelApp(ChangesPanel(LOOK), snapshot=replace(sample(), findings=()))
     async with app.run_test(size=(80, 6)):
         assert "nothing changed: 6 models within their usual range (1d ago)" in text_of(app.panels[0])[1]
+
+
+async def test_a_story_is_one_line_and_its_cause_until_it_is_unfolded() -> None:
+    plain = sample()
+    told_once = replace(plain, findings=told(plain.findings, plain.frame.step))
+    app = PanelApp(ChangesPanel(LOOK), snapshot=told_once)
+    async with app.run_test(size=(120, 12)) as pilot:
+        panel = app.panels[0]
+        assert isinstance(panel, ListPanel)
+        panel.focus()
+        before = text_of(panel)
+        assert "▸ t-10m  error    fraud" in before[1]
+        assert "+3" in before[1]
+        assert "└ t-11m  deploy   fraud" in before[2]
+        assert "cause?" in before[2]
+        await pilot.press("full_stop", "down", "down")
+        assert "▾ t-10m" in text_of(panel)[1]
+        assert panel.item is not None
+        assert panel.item.folded_into == told_once.findings[0].key
+        await pilot.press("full_stop")
+        assert text_of(panel)[1].rstrip() == before[1].rstrip()
+        assert panel.item == told_once.findings[0]
 
 
 async def test_before_the_first_answer_a_panel_says_that_it_is_loading() -> None:

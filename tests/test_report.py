@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from analysis.answer import Finding, Severity, Signal, Snapshot, SourceStatus, State
+from analysis.causes import told
 from analysis.filters import Eq
 from analysis.view import Baseline, View
 from connectors.base import UnreachableError
 from demo.run import write
+from tests.sample import sample
 from tests.stores import NOW, Logs, steady
 from tui import cli, report
 from tui.feeds import LogFeed
@@ -91,8 +93,25 @@ async def snapshot(*stores: Logs) -> Snapshot:
     return session.answer()[0]
 
 
+def test_a_story_is_told_with_its_leader_first_and_all_of_it() -> None:
+    plain = sample()
+    answer = replace(plain, findings=told(plain.findings, plain.frame.step))
+    findings = report.as_dict(answer)["findings"]
+    assert [finding["rank"] for finding in findings] == list(range(1, len(plain.findings) + 1))
+    version = next(finding for finding in findings if finding["signal"] == "version")
+    assert version["folded_into"] == 1
+    assert findings[0]["folded_into"] is None
+    assert version["rank"] in [cause["rank"] for cause in findings[0]["caused_by"]]
+    lines = report.as_text(answer).splitlines()
+    assert lines[4].startswith("    info ")
+    assert lines[4].endswith("  cause?")
+    assert "| └ info |" in report.as_markdown(answer)
+
+
 def test_every_key_is_documented_and_every_documented_key_exists(answer: tuple[int, dict[str, Any]]) -> None:
     found = set(walked(answer[1]))
+    plain = sample()
+    found |= set(walked(report.as_dict(replace(plain, findings=told(plain.findings, plain.frame.step)))))
     optional = {f"findings[].{key}" for key in {*report.SUBJECT_KEYS.values(), "check"}}
     assert found - documented() == set()
     assert documented() - found <= optional

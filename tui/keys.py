@@ -79,7 +79,13 @@ LIST_KEYS = (
     Key("list.page_down", "pagedown", "PgDn", "page(1)", "page down"),
     Key("list.first", "home", "Home", "move(-1000000)", "first row"),
     Key("list.last", "end", "End", "move(1000000)", "last row"),
-    Key("list.fold", "full_stop", ".", "fold", "show all of what belongs to the change under the cursor, or fold it away"),
+    Key(
+        "list.fold",
+        "full_stop",
+        ".",
+        "fold",
+        "show all of what belongs to the change under the cursor, or fold it away",
+    ),
     Key("list.open", "enter", "Enter", "choose", "open the row under the cursor"),
     Key("panel.open", "enter", "Enter", "open", "open the panel in focus"),
 )

@@ -10,6 +10,90 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from analysis.answer import FeatureRow, Finding, FindingKey, ModelRow, Segment, Severity, Signal, Snapshot, SourceStatus
+from analysis.filters import format_filter
+from analysis.outline import OutlineRow, outline
+from analysis.words import duration, milliseconds, percent, quantity
+from tui.options import Options
+from widgets.text import printable
+
+SCHEMA = 1
+EXIT = {Severity.OK: 0, Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2, None: 3}
+"""Exit code of each status: 0 ok, 1 warning, 2 critical, 3 cannot tell."""
+
+SUBJECT_KEYS = {
+    Signal.ERROR: "error_type",
+    Signal.FEATURE: "feature",
+    Signal.QUALITY: "feature",
+    Signal.INFRA: "metric",
+    Signal.DEPENDENCY: "dependency",
+    Signal.BUSINESS: "measure",
+    Signal.VERSION: "version",
+    Signal.STALENESS: "source",
+}
+"""How the JSON names what a finding is about."""
+
+
+def run(options: Options, output: str) -> int:
+    """Ask every source once, print the answer, and return the exit code of its status."""
+    snapshot = asyncio.run(evaluate(options))
+    write({"json": as_json, "markdown": as_markdown, "text": as_text}[output](snapshot) + "\n")
+    return EXIT[snapshot.status]
+
+
+def write(text: str) -> None:
+    """Text on stdout; what its encoding does not have becomes an escape."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _status_word(snapshot: Snapshot) -> str:
+    status = snapshot.status
+    return "unknown" if status is None else str(status)
+
+
+async def evaluate(options: Options) -> Snapshot:
+    """The snapshot of one question, with the segment of each of its first findings."""
+    from tui.sources import open_session
+
+    session = open_session(options)
+    try:
+        await session.poll_all()
+        _, cases = session.answer()
+        await session.explain(cases)
+        snapshot, _ = session.answer()
+        return snapshot
+    finally:
+        await session.close()
+
+
+def as_json(snapshot: Snapshot) -> str:
+    """The answer as documented in docs/report.md; numbers that are not known are null.
+
+    Only ASCII: a terminal and a file of any encoding take it, and no character of a label acts on either.
+    """
+    return json.dumps(as_dict(snapshot), indent=2, allow_nan=False)
+
+
+def as_dict(snapshot: Snapshot) -> dict[str, Any]:
+    """The answer as plain data."""
+    frame, view = snapshot.frame, snapshot.view
+    return {
+        "schema": SCHEMA,
+        "generated_at": _time(snapshot.generated_at),
+        "status": _status_word(snapshot),
+        "view": {
+            "from": _time(frame.live.start),
+            "to": _time(frame.live.end),
+            "baseline": view.baseline.label,
+            "baseline_from": _time(frame.span.start),
+            "baseline_to": _time(max(window.end for window in frame.references)),
+            "baseline_windows": len(frame.references),
+            "filter": format_filter(view.where),
+            "models": list(view.models),
+        },
+        "sources": [_source(source, snapshot.moment) for source in snapshot.sources],
+        "models": [_model(row) for row in snapshot.models],
         "findings": _findings(snapshot),
         "features": {"model": snapshot.focus, "rows": [_feature(row) for row in snapshot.features.rows]},
         "notes": list(snapshot.notes),
@@ -229,9 +313,16 @@ def as_markdown(snapshot: Snapshot) -> str:
         for line in outline(snapshot.findings, None):
             finding = line.finding
             where = segment_words(finding.where[0]) if finding.where else ""
-            cells = (finding.severity, _time(finding.onset) or "", finding.signal, finding.model, finding.title, where)
-            marks = ("" if line.leads else "└ ", *[""] * 3, _relation(line), "")
-            lines.append("| " + " | ".join(_cell(f"{m}{c}") for m, c in zip(marks, cells, strict=True)) + " |")
+            hook, title = "" if line.leads else "└ ", f"{finding.title}{_relation(line)}"
+            cells = (
+                f"{hook}{finding.severity}",
+                _time(finding.onset) or "",
+                finding.signal,
+                finding.model,
+                title,
+                where,
+            )
+            lines.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
     else:
         lines.append(_cell(nothing(snapshot)))
     lines += ["", "## Models", "", "| model | state | req/s | p50 | p99 | errors | confidence |"]

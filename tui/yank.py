@@ -45,6 +45,7 @@ async def text(session: Session, snapshot: Snapshot, finding: Finding, segment: 
         f"window {_time(frame.start)} to {_time(frame.end)} against {snapshot.view.baseline.label},"
         f" n {quantity(finding.n)} against {quantity(finding.n_baseline)}",
         *(_segment(found) for found in finding.where),
+        *(f"cause? {cause.words} ({cause.confidence} confidence)" for cause in finding.causes),
         f"filter  {format_filter(where) or '(all rows)'}",
     ]
     promql = selector(where)

@@ -142,6 +142,8 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
             return "` " if self.look.ascii else "└ "
         if line.hidden:
             return "+ " if self.look.ascii else "▸ "
+        if line.finding.key in self._unfolded:
+            return "- " if self.look.ascii else "▾ "
         return "  "
 
     def _models(self, line: OutlineRow) -> str:

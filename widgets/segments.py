@@ -26,7 +26,8 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
         return True
 
     def heading(self, part: Finding, scene: Scene) -> list[Run]:
-        return [(f" {self.foreign(part.model, 40)} ", "accent"), (self.foreign(part.title), "")]
+        cause = [(f"  cause? {self.foreign(part.causes[0].words, 100)}", "dim")] if part.causes else []
+        return [(f" {self.foreign(part.model, 40)} ", "accent"), (self.foreign(part.title), ""), *cause]
 
     def empty(self, part: Finding, scene: Scene, width: int) -> list[Line]:
         reason = "a version stands for itself" if part.signal is Signal.VERSION else "it is spread over all of them"
