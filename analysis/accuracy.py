@@ -20,7 +20,6 @@ from analysis.since import Since, since
 from analysis.slices import inside, tiles
 from analysis.spans import subtract
 from analysis.view import Frame, Window
-from analysis.words import percent
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -172,7 +171,7 @@ def accuracy_case(change: Change, frame: Frame, model: str, among: Filter) -> Ca
             signal=Signal.ACCURACY,
             model=model,
             severity=severity(Signal.ACCURACY, best.bound) if drop < 0 else Severity.INFO,
-            title=f"accuracy {percent(best.test.baseline)} -> {percent(best.test.now)}{_because(change)}",
+            title=f"accuracy {best.test.baseline * 100:.1f}% -> {best.test.now * 100:.1f}%{_because(change)}",
             effect=drop / UNIT,
             score=weighted(Signal.ACCURACY, best.bound),
             n=best.test.n,
@@ -235,20 +234,32 @@ def wrong_course(labels: Ripe, references: tuple[Window, ...]) -> tuple[Floats, 
     Young buckets hold only quick labels, and few: their share is compared with that of equally quick labels of the
     references, and pulled towards it as far as fewer labels scatter more. So one level and one noise hold throughout.
     """
+    likely, usual = usual_wrong(labels, references)
+    n = labels.n.sum(axis=(1, 2))
+    errors = n - labels.correct.sum(axis=(1, 2))
+    rows = _rows_of(labels, references)
+    typical = max(1.0, float(np.median(n[rows]))) if len(rows) else 1.0
+    share = np.divide(errors, n, out=np.zeros(len(n)), where=n > 0)
+    pulled = usual + (share - likely) * np.sqrt(np.minimum(1.0, n / typical))
+    size = np.where(n >= MIN_ONSET_LABELS, typical, 0.0)
+    return pulled * size, size
+
+
+def usual_wrong(labels: Ripe, references: tuple[Window, ...]) -> tuple[Floats, float]:
+    """Share of wrong predictions that the references had at the age of each bucket [T], and with all their labels."""
     n = labels.n.sum(axis=1)
     wrong = n - labels.correct.sum(axis=1)
-    rows = np.concatenate([np.arange(len(labels.t))[inside(labels.t, w)] for w in references])
+    rows = _rows_of(labels, references)
     exposed = labels.ripe[rows].sum(axis=0)
     n_rate, wrong_rate = (
         np.divide(part[rows].sum(axis=0), exposed, out=np.zeros(len(exposed)), where=exposed > 0) for part in (n, wrong)
     )
-    usual = float(wrong_rate.sum()) / max(1e-12, float(n_rate.sum()))
-    counts, errors = n.sum(axis=1), wrong.sum(axis=1)
-    typical = max(1.0, float(np.median(counts[rows]))) if len(rows) else 1.0
     old_enough = (labels.ripe > 0).astype(np.float64)
     expected = old_enough @ n_rate
-    likely = np.divide(old_enough @ wrong_rate, expected, out=np.zeros(len(counts)), where=expected > 0)
-    share = np.divide(errors, counts, out=np.zeros(len(counts)), where=counts > 0)
-    pulled = usual + (share - likely) * np.sqrt(np.minimum(1.0, counts / typical))
-    size = np.where(counts >= MIN_ONSET_LABELS, typical, 0.0)
-    return pulled * size, size
+    likely: Floats = np.divide(old_enough @ wrong_rate, expected, out=np.zeros(len(expected)), where=expected > 0)
+    return likely, float(wrong_rate.sum()) / max(1e-12, float(n_rate.sum()))
+
+
+def _rows_of(labels: Ripe, windows: tuple[Window, ...]) -> NDArray[np.intp]:
+    """Positions of the buckets in some windows."""
+    return np.concatenate([np.arange(len(labels.t))[inside(labels.t, w)] for w in windows])

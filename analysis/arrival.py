@@ -57,7 +57,7 @@ class Arrival:
     """How the labels of a window arrive, learnt from the reference windows."""
 
     median_s: float | None
-    """Half of the labels that ever come have come by then; the upper edge of a bin, seconds."""
+    """Half of the labels that ever come have come by then."""
     most_s: float | None
     """Nine tenths of them."""
     level: float | None
@@ -84,6 +84,12 @@ def arrival(labels: Ripe, live: Window, references: tuple[Window, ...]) -> Arriv
 
 
 def _reached(curve: Floats, share: float, labels: Ripe) -> float | None:
-    """Seconds until a share of the labels has come."""
+    """Seconds until a share of the labels has come, interpolated inside the bin; None when that was not observed."""
     at = np.flatnonzero(curve >= share - 1e-9)
-    return float(labels.delays[int(at[0]) + 1]) if len(at) else None
+    if not len(at):
+        return None
+    i = int(at[0])
+    low, high = labels.delays[i], labels.delays[i + 1]
+    before = float(curve[i - 1]) if i else 0.0
+    part = (share - before) / max(float(curve[i]) - before, 1e-12)
+    return low + min(1.0, part) * (high - low) if np.isfinite(high) else None

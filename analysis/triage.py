@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.answer import (
+    AccuracyPanel,
     ConfidencePanel,
     ErrorsPanel,
     FeatureRow,
@@ -35,6 +36,7 @@ from analysis.features import feature_changes
 from analysis.infra import Reading, infra_cases, infra_panel, readings
 from analysis.latency import latency_case, latency_panel, percentiles, summary
 from analysis.ranking import severity, weighted
+from analysis.reliability import accuracy_panel
 from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum
 from analysis.traffic import models_of, rate_case, silence_case, version_events
 from analysis.trust import LabelJudgement, judge_labels
@@ -58,6 +60,7 @@ class Judgement:
     models: tuple[ModelEvidence, ...]
     gauges: tuple[Reading, ...]
     features: Mapping[str, tuple[FeatureRow, ...]]
+    labels: Mapping[str, LabelJudgement]
     rows: tuple[ModelRow, ...]
     findings: tuple[Finding, ...]
     cases: tuple[Case, ...]
@@ -111,6 +114,7 @@ def judge(evidence: Evidence, view: View, frame: Frame, now: float, *, threshold
         models=models,
         gauges=gauges,
         features=features,
+        labels=labels,
         rows=tuple(rows),
         findings=findings,
         cases=tuple(by_key[finding.key] for finding in findings),
@@ -143,6 +147,7 @@ def picture(judgement: Judgement, evidence: Evidence, view: View, now: float, *,
         features=FeaturesPanel(_status(evidence, "features", from_logs=True, present=bool(features)), focus, features),
         infra=_infra(evidence, judgement.gauges, judgement.cases, frame, focus),
         notes=(*_notes(evidence, frame), *evidence.notes),
+        accuracy=_accuracy(evidence, judgement, view, now, focus),
     )
 
 
@@ -364,6 +369,15 @@ def _confidence(evidence: Evidence, frame: Frame, focus: str, threshold: float) 
     if confidence is None or not present:
         return ConfidencePanel(status, focus)
     return confidence_panel(confidence, frame, focus, threshold, status)
+
+
+def _accuracy(evidence: Evidence, judgement: Judgement, view: View, now: float, focus: str) -> AccuracyPanel:
+    labels = evidence.logs.labels if evidence.logs is not None else None
+    status = _status(evidence, "labels", from_logs=True, present=labels is not None)
+    drifting = any(row.state == "DRIFT" for row in judgement.features.get(focus, ()))
+    moment = now if view.end is None else float(view.end)
+    said = judgement.labels.get(focus)
+    return accuracy_panel(labels, said, judgement.frame, focus, moment, status, inputs_moved=drifting)
 
 
 def _errors(evidence: Evidence, models: Iterable[ModelEvidence], frame: Frame, focus: str) -> ErrorsPanel:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from analysis.accuracy import (
     LABELLED,
     MAX_P,
+    MIN_LABELS,
     UNIT,
     Change,
     Look,
@@ -45,6 +46,8 @@ class LabelJudgement:
     """Share of right predictions among the labels of the window, 0..1; None below 30 labels."""
     coverage: float | None
     """Share of the window's predictions whose label is known, 0..1."""
+    look: Look | None = None
+    """The span that the finding is about; without one the window or, where it has few labels, a longer span."""
 
 
 MIN_SHOWN = 30
@@ -76,8 +79,17 @@ def judge_labels(labels: Labels, frame: Frame, model: str, moment: float, *, pin
     live = next(look.cohorts for look in seen if look.window == frame.live)
     n = float(live.n.sum())
     return LabelJudgement(
-        case, float(live.correct.sum()) / n if n >= MIN_SHOWN else None, live.coverage if live.rows else None
+        case,
+        float(live.correct.sum()) / n if n >= MIN_SHOWN else None,
+        live.coverage if live.rows else None,
+        found[0].look if found is not None else _told(seen, frame),
     )
+
+
+def _told(seen: Sequence[Look], frame: Frame) -> Look:
+    """The window, or the shortest span around it that has enough labels to be judged."""
+    from_window = [look for look in seen if look.window.start <= frame.live.start]
+    return next((look for look in from_window if look.cohorts.n.sum() >= MIN_LABELS), from_window[0])
 
 
 @dataclass(frozen=True, slots=True)

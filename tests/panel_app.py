@@ -10,6 +10,7 @@ from textual.message import Message
 
 from analysis.answer import Snapshot
 from tests.sample import sample
+from widgets.accuracy import AccuracyPanel
 from widgets.changes import ChangesPanel
 from widgets.confidence import ConfidencePanel
 from widgets.errors import ErrorsPanel
@@ -40,6 +41,7 @@ PANELS: tuple[type[Panel[Any]], ...] = (
     ErrorsPanel,
     FeaturesPanel,
     InfraPanel,
+    AccuracyPanel,
     SegmentsPanel,
 )
 
@@ -54,6 +56,7 @@ def give(panel: Panel[Any], snapshot: Snapshot) -> None:
         ErrorsPanel: snapshot.errors,
         FeaturesPanel: snapshot.features,
         InfraPanel: snapshot.infra,
+        AccuracyPanel: snapshot.accuracy,
         SegmentsPanel: snapshot.findings[0] if snapshot.findings else None,
         HeaderPanel: HeaderPart.of(snapshot, environment="prod-eu", incidents=1),
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.answer import (
+    AccuracyPanel,
     ConfidencePanel,
     ErrorRow,
     ErrorsPanel,
@@ -21,6 +22,7 @@ from analysis.answer import (
     ModelRow,
     PanelStatus,
     Readings,
+    ScoreBand,
     Segment,
     Severity,
     Signal,
@@ -76,6 +78,7 @@ def sample(
         infra=_infra(status, t, rng),
         revision=1,
         notes=("the baseline has 5 of 7 days",),
+        accuracy=_accuracy(status, t, rng),
     )
     return found if data else without_data(found)
 
@@ -89,6 +92,7 @@ def without_data(snapshot: Snapshot) -> Snapshot:
         errors=ErrorsPanel(snapshot.errors.status, "fraud"),
         features=FeaturesPanel(snapshot.features.status, "fraud"),
         infra=InfraPanel(snapshot.infra.status),
+        accuracy=AccuracyPanel(snapshot.accuracy.status, "fraud"),
     )
 
 
@@ -232,6 +236,50 @@ def _confidence(status: PanelStatus, t: Ints, rng: np.random.Generator) -> Confi
         n_baseline=7_700_000,
         t=t,
         mean_over_time=np.where(t < ONSET + 120, 0.83, 0.71) + rng.normal(0, 0.006, len(t)),
+    )
+
+
+def _accuracy(status: PanelStatus, t: Ints, rng: np.random.Generator) -> AccuracyPanel:
+    bands = [
+        ScoreBand(low, low + 0.1, n, right, (right - 0.02, right + 0.02), said, before, n * 8.0, z)
+        for low, n, right, said, before, z in (
+            (0.5, 410.0, 0.47, 0.56, 0.57, -4.1),
+            (0.6, 1_900.0, 0.55, 0.66, 0.66, -7.9),
+            (0.7, 3_300.0, 0.68, 0.75, 0.75, -6.2),
+            (0.8, 4_200.0, 0.83, 0.85, 0.85, -1.4),
+            (0.9, 2_600.0, 0.95, 0.94, 0.94, 0.6),
+        )
+    ]
+    age = np.arange(len(t), dtype=float)[::-1]
+    return AccuracyPanel(
+        status,
+        "fraud",
+        span_s=1_800,
+        now=0.741,
+        interval=(0.733, 0.749),
+        baseline=0.802,
+        difference=(-0.069, -0.053),
+        n=12_410,
+        n_baseline=98_300,
+        coverage=0.41,
+        coverage_baseline=0.42,
+        median_delay_s=1_260.0,
+        most_delay_s=3_900.0,
+        level=0.732,
+        estimate=0.798,
+        estimate_band=(0.789, 0.807),
+        doubt="the same scores are right 5.9pp less often",
+        ece=0.061,
+        ece_floor=0.004,
+        ece_debiased=0.058,
+        ece_baseline=0.005,
+        concept=-0.059,
+        inputs=-0.002,
+        concept_p=1e-12,
+        bands=tuple(bands),
+        t=t,
+        right_over_time=np.where(age < 4, np.nan, np.where(t < ONSET, 0.8, 0.7) + rng.normal(0, 0.01, len(t))),
+        usual_over_time=np.where(age < 4, np.nan, 0.802),
     )
 
 

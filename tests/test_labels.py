@@ -117,7 +117,7 @@ def test_a_model_that_is_right_less_often_is_found_with_its_onset() -> None:
     assert finding.now is not None
     assert finding.baseline is not None
     assert finding.now - finding.baseline == pytest.approx(-0.15, abs=0.03)
-    assert finding.title == f"accuracy 80% -> {finding.now * 100:.0f}% at the same scores"
+    assert finding.title == (f"accuracy {finding.baseline * 100:.1f}% -> {finding.now * 100:.1f}% at the same scores")
     assert finding.onset is not None
     assert abs(finding.onset - ONSET) <= 180
     assert case.window.start <= ONSET + 180

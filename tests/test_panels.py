@@ -19,6 +19,7 @@ from analysis.causes import told
 from analysis.evidence import NumericBins, just_above
 from tests.panel_app import LOOK, PANELS, PanelApp, give
 from tests.sample import NOW, sample
+from widgets.accuracy import AccuracyPanel
 from widgets.changes import ChangesPanel
 from widgets.confidence import ConfidencePanel
 from widgets.errors import ErrorsPanel
@@ -34,7 +35,7 @@ from widgets.models import ModelsPanel
 from widgets.panel import Panel, same, text_of
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA_PANELS = (LatencyPanel, ConfidencePanel, ErrorsPanel, FeaturesPanel, InfraPanel)
+DATA_PANELS = (LatencyPanel, ConfidencePanel, ErrorsPanel, FeaturesPanel, InfraPanel, AccuracyPanel)
 
 
 class Refreshes:
@@ -256,7 +257,7 @@ async def test_enter_on_a_chart_asks_for_it_in_large(kind: type[Panel[Any]]) -> 
 
 
 def test_panels_load_neither_numpy_nor_plotext_before_they_draw() -> None:
-    names = "header changes models latency confidence errors features infra segments keys"
+    names = "header changes models latency confidence errors features infra accuracy segments keys"
     imports = ", ".join(f"widgets.{name}" for name in names.split())
     code = f"import sys, {imports}; print('loaded', {{'numpy', 'plotext'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
@@ -279,6 +280,7 @@ async def test_what_comes_from_outside_is_never_sent_as_it_is() -> None:
             plain.features, rows=tuple(replace(row, feature=bomb, direction=bomb) for row in plain.features.rows)
         ),
         infra=replace(plain.infra, rows=tuple(replace(row, name=bomb, note=bomb) for row in plain.infra.rows)),
+        accuracy=replace(plain.accuracy, model=bomb),
         sources=tuple(replace(source, name=bomb, state=State.FAILED, error=bomb) for source in plain.sources),
         notes=(bomb,),
     )
@@ -365,3 +367,27 @@ async def test_the_feature_under_the_cursor_has_the_readings_of_other_tools_and_
         assert " values/min 37k -> 37k" in text
         assert ">0" in text
         assert "e-300" not in text
+
+
+async def test_an_estimate_that_must_not_be_believed_says_why() -> None:
+    app = PanelApp(AccuracyPanel(LOOK))
+    async with app.run_test(size=(130, 30)):
+        shown = "\n".join(text_of(app.panels[0]))
+        assert (
+            "scores promise 79.8% [78.9-80.7]  do not rely on it: the same scores are right 5.9pp less often" in shown
+        )
+        assert "labels 12k, 41% of the rows (usual at this age 42%)  half come in 21m, most in 1h05m" in shown
+        part = replace(sample().accuracy, doubt="", note="label times are not logged", now=None)
+        app.panels[0].show(part, Scene.of(sample()))
+        shown = "\n".join(text_of(app.panels[0]))
+        assert "if a score means what it meant" in shown
+        assert " label times are not logged" in shown
+        assert "\n accuracy " not in shown
+
+
+async def test_words_that_have_no_room_go_to_the_next_line() -> None:
+    app = PanelApp(AccuracyPanel(LOOK))
+    async with app.run_test(size=(70, 24)):
+        lines = [line.rstrip() for line in text_of(app.panels[0])]
+        assert "  do not rely on it: the same scores are right 5.9pp less often" in lines
+        assert all(len(line) <= 70 for line in lines)

@@ -10,6 +10,7 @@ import pytest
 from analysis.answer import State
 from tests.panel_app import LOOK, PanelApp
 from tests.sample import sample
+from widgets.accuracy import AccuracyPanel
 from widgets.changes import ChangesPanel
 from widgets.confidence import ConfidencePanel
 from widgets.errors import ErrorsPanel
@@ -26,7 +27,7 @@ from widgets.segments import SegmentsPanel
 Compare = Callable[..., bool]
 
 
-@pytest.mark.parametrize("kind", [LatencyPanel, ConfidencePanel, ErrorsPanel, FeaturesPanel, InfraPanel])
+@pytest.mark.parametrize("kind", [LatencyPanel, ConfidencePanel, ErrorsPanel, FeaturesPanel, InfraPanel, AccuracyPanel])
 @pytest.mark.parametrize("size", [(58, 10), (120, 36)], ids=["compact", "large"])
 def test_panel(snap_compare: Compare, kind: type[Panel[Any]], size: tuple[int, int]) -> None:
     assert snap_compare(PanelApp(kind(LOOK)), terminal_size=size)

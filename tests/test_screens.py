@@ -54,6 +54,11 @@ def test_page(fleet: Path, snap_compare: Any, page: str) -> None:
     assert snap_compare(Triage(options(fleet)), terminal_size=(120, 40), run_before=after(key))
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_accuracy_page(fleet: Path, snap_compare: Any, size: tuple[int, int]) -> None:
+    assert snap_compare(Triage(options(fleet)), terminal_size=size, run_before=after("9"))
+
+
 def test_latency_page_at_80x24(fleet: Path, snap_compare: Any) -> None:
     assert snap_compare(Triage(options(fleet)), terminal_size=(80, 24), run_before=after("enter"))
 

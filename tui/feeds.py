@@ -168,11 +168,11 @@ class LogFeed(Feed):
                 rings.freeze(bins)
         self._grown_back(mark, [ring for rings in self._sets for ring in rings.rings.values()])
         for part in PARTS:
-            if part == "labels" and self._labels_due(asked, question):
+            if part == "labels":
                 await self._relabel(asked, question)
-                continue
-            for rings in self._sets:
-                await rings.read(part, frame, self._newest)
+            else:
+                for rings in self._sets:
+                    await rings.read(part, frame, self._newest)
             if part != PARTS[-1] and self.status.state is State.LOADING:
                 self._collect(question, mark, asked)
                 yield
@@ -181,18 +181,21 @@ class LogFeed(Feed):
         self.heard(newest, mark.oldest, frame)
         yield
 
-    def _labels_due(self, asked: object, question: Question) -> bool:
-        read_for, at, took_s = self._labelled
-        return read_for != (asked, question.known_at) or self.clock() - at >= max(RELABEL_S, RELABEL_COSTS * took_s)
-
     async def _relabel(self, asked: object, question: Question) -> None:
-        """Read all labels: rows of old buckets go on gaining them, so that what a ring holds is never final."""
+        """Read all labels where that is due: rows of old buckets go on gaining them, so a ring is never complete.
+
+        In between there is nothing to read: the newest minute has no label that counts yet.
+        """
+        read_for, at, took_s = self._labelled
+        wanted = (asked, question.known_at)
+        if read_for == wanted and self.clock() - at < max(RELABEL_S, RELABEL_COSTS * took_s):
+            return
         for rings in self._sets:
             rings.known_at = question.known_at
             rings.rings["labels"].forget_before(question.frame.live.end)
             await rings.read("labels", question.frame, self._newest)
         took_s = sum(rings.rings["labels"].elapsed_s for rings in self._sets)
-        self._labelled = ((asked, question.known_at), self.clock(), took_s)
+        self._labelled = (wanted, self.clock(), took_s)
 
     async def _frozen_bins(self, asked: object, question: Question) -> Mapping[str, Bins]:
         """Feature bins, cut at the first look at a baseline that has rows and kept from then on."""

@@ -33,7 +33,7 @@ class Key:
 ON_DEMAND = ("records", "split")
 """Pages whose content is fetched when they are opened."""
 
-PAGES = ("overview", "latency", "confidence", "errors", "features", "infra", "records")
+PAGES = ("overview", "latency", "confidence", "errors", "features", "infra", "records", "accuracy")
 
 KEYS = (
     Key("drill", "enter", "Enter", "drill", "open what the cursor is on; a segment becomes the filter", "drill"),
@@ -45,6 +45,7 @@ KEYS = (
     Key("undo_filter", "u,backspace", "u", "undo_filter", "undo the last filter"),
     Key("exclude", "x", "x", "exclude", "leave out the segment under the cursor"),
     Key("records", "7,o", "7 o", "page('records')", "records: the rows behind the finding at hand"),
+    Key("accuracy", "9", "9", "page('accuracy')", "accuracy screen: labels, calibration, estimate"),
     Key("split", "s", "s", "split", "split the chart by a dimension"),
     Key("columns", "comma", ",", "columns", "choose the columns of the records"),
     Key("palette", "colon,ctrl+p", ":", "command_palette", "command palette", "command"),

@@ -40,6 +40,13 @@ EXPLAINED = {
         "Memory against its limit, CPU and GPU, queues, requests in flight, restarts, and calls to dependencies."
         " Usual values come from the same baseline as everything else."
     ),
+    "accuracy": (
+        "Share of predictions that equal their label. Labels come late, so rows are compared with rows that were looked"
+        " at when they were as old. Per score band: what the model says, how often it is right (95 % interval), and how"
+        " often before; a change there is concept drift, a change of the mix is another kind of input. Usual is a"
+        " calibration error near what chance alone gives. What the scores promise counts only while they mean the same."
+        " Where accuracy fell, look at the segments below, then roll back or retrain."
+    ),
     "split": (
         "The model in focus by the values of one dimension: requests, share of the traffic before and now, p50 and p99,"
         " errors, and the course of what the finding is about. All charts share one scale. A value whose numbers moved"

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from analysis.answer import Finding, Signal, Snapshot
 from tui.keys import KEYS, ON_DEMAND
 from tui.screens.prompt import Prompt
+from widgets.accuracy import AccuracyPanel
 from widgets.changes import ChangesPanel
 from widgets.confidence import ConfidencePanel
 from widgets.errors import ErrorsPanel
@@ -35,7 +36,8 @@ PAGE_OF = {
     Signal.REQUEST_RATE: "latency",
     Signal.VERSION: "latency",
     Signal.CONFIDENCE: "confidence",
-    Signal.CALIBRATION: "confidence",
+    Signal.ACCURACY: "accuracy",
+    Signal.CALIBRATION: "accuracy",
     Signal.ERROR: "errors",
     Signal.FEATURE: "features",
     Signal.QUALITY: "features",
@@ -79,6 +81,7 @@ class MainScreen(Screen[None]):
             yield ConfidencePanel(look, id="confidence")
             yield ErrorsPanel(look, id="errors")
             yield FeaturesPanel(look, id="features")
+            yield AccuracyPanel(look, id="accuracy")
         with Container(id="bottom"):
             yield InfraPanel(look, id="infra")
             yield SegmentsPanel(look, id="segments")
@@ -103,7 +106,8 @@ class MainScreen(Screen[None]):
         self.remove_class(f"-{self.page}")
         self.page = page
         self.add_class(f"-{page}")
-        target = {"overview": "#changes", "latency": "#segments", "confidence": "#segments"}.get(page, f"#{page}")
+        charts = ("latency", "confidence", "accuracy")
+        target = "#changes" if page == "overview" else "#segments" if page in charts else f"#{page}"
         self.set_focus(self.query_one(target))
         self.show_finding()
 
@@ -120,6 +124,7 @@ class MainScreen(Screen[None]):
             self.query_one(ErrorsPanel).show(snapshot.errors, scene)
             self.query_one(FeaturesPanel).show(snapshot.features, scene)
             self.query_one(InfraPanel).show(snapshot.infra, scene)
+            self.query_one(AccuracyPanel).show(snapshot.accuracy, scene)
             self.show_finding()
 
     def show_page(self, panel: type[Panel[Part]], part: Part) -> None:
