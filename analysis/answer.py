@@ -89,6 +89,14 @@ class Segment:
     n: float
     """Rows of the window in the segment."""
     p_adjusted: float
+    rate_without: float | None = None
+    """What the rate of all rows would be if the segment had stayed as its baseline predicts; None for traffic."""
+    aliases: tuple[tuple[tuple[str, str], ...], ...] = ()
+    """Other names of the same rows: conjunctions of dims that go together with these."""
+    sampled: bool = False
+    """The numbers are estimates from a sample and not verified yet."""
+    alternative: bool = False
+    """A wider or a narrower name of what another segment tells; never the first."""
 
 
 FindingKey = tuple[str, str, str]

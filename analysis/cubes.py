@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from analysis.evidence import OTHER
 
 if TYPE_CHECKING:
     from analysis.evidence import Cube, Floats, Ints
@@ -14,6 +17,12 @@ KAPPA = 140.0
 """Rows that the prior rate of a leaf is worth; 20 to 400 rank alike."""
 _SWEEPS = 4
 _PRIOR_EVENTS = 2.0
+_PAIRS = 4
+_UNEVEN = 1.5
+"""Chi-square over degrees of freedom from which a pair of dims gets factors of its own."""
+_FILLED = 2.0
+_PAIR_WORK = 4_000_000
+_PAIRED_DIMS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,10 @@ class Aligned:
     hits: Floats
     n_baseline: Floats
     hits_baseline: Floats
+    drawn: Floats | None = None
+    """[L] sampling variance of n; None: every row was counted."""
+    hit_weight: float = 1.0
+    """Rows that each counted hit stands for."""
 
 
 def align(live: Cube, baseline: Cube, outcome: int | None) -> Aligned:
@@ -44,9 +57,13 @@ def align(live: Cube, baseline: Cube, outcome: int | None) -> Aligned:
         known = {value: k for k, value in enumerate(live.values[i])}
         for value in baseline.values[j]:
             known.setdefault(value, len(known))
+        if OTHER in known:
+            # Last, where the search knows to leave it out: nobody can filter by it.
+            known = {value: k for k, value in enumerate([*(v for v in known if v != OTHER), OTHER])}
         moved = np.array([known[value] for value in baseline.values[j]], dtype=np.int64)
         values.append(tuple(known))
-        columns.append(np.concatenate([np.asarray(live.codes[:, i], np.int64), moved[baseline.codes[:, j]]]))
+        kept = np.array([known[value] for value in live.values[i]], dtype=np.int64)
+        columns.append(np.concatenate([kept[live.codes[:, i]], moved[baseline.codes[:, j]]]))
     rows = len(live.n) + len(baseline.n)
     leaf, first = _leaves(columns, [len(v) for v in values], rows)
     count, split = len(first), len(live.n)
@@ -64,6 +81,8 @@ def align(live: Cube, baseline: Cube, outcome: int | None) -> Aligned:
         empty if outcome is None else add(live.hits[:, outcome], now),
         add(baseline.n, before),
         empty if outcome is None else add(baseline.hits[:, outcome], before),
+        None if live.drawn is None else add(live.drawn, now),
+        live.hit_weight,
     )
 
 
@@ -82,27 +101,94 @@ def _leaves(columns: list[Ints], sizes: list[int], rows: int) -> tuple[Ints, Int
 def expectation(cube: Aligned, kappa: float = KAPPA) -> tuple[Floats, Floats]:
     """[L] expected live hits and the [L] baseline rows that each expectation rests on.
 
-    The rate of a leaf is its own baseline rate shrunk to a product of one factor per dimension value (iterative scaling
-    of the baseline margins), so a shift of the mix between leaves is no excess. A value that the baseline never had has
-    the factor one: the leaf expects what its other dims predict, and rests on the rarest of them.
+    The rate of a leaf is its own baseline rate shrunk to a product of one factor per dimension value, and one per
+    pair of values of the dims that interact most (iterative scaling of the baseline margins), so a shift of the mix
+    between leaves is no excess. A value that the baseline never had has the factor one: the leaf expects what
+    its other dims predict, and rests on the rarest of them. `kappa`: see `KAPPA`.
     """
-    total_n, total_hits = cube.n_baseline.sum(), cube.hits_baseline.sum()
+    total_n, total_hits = float(cube.n_baseline.sum()), float(cube.hits_baseline.sum())
     base = total_hits / total_n if total_n > 0 else 0.0
-    prior = np.full(len(cube.n), base)
     support = np.full(len(cube.n), max(total_n, 1.0))
     for codes, names in zip(cube.codes, cube.values, strict=True):
         rows = np.bincount(codes, cube.n_baseline, minlength=len(names))
         support = np.minimum(support, np.where(rows > 0, rows, np.inf)[codes])
-    hits_of = [
-        np.bincount(codes, cube.hits_baseline, minlength=len(names))
-        for codes, names in zip(cube.codes, cube.values, strict=True)
-    ]
-    for _ in range(_SWEEPS):
-        for codes, names, hits in zip(cube.codes, cube.values, hits_of, strict=True):
-            if len(names) < 2:
-                continue
-            expected = np.bincount(codes, cube.n_baseline * prior, minlength=len(names))
-            prior *= ((hits + _PRIOR_EVENTS) / (expected + _PRIOR_EVENTS))[codes]
-    prior = np.minimum(prior, 1.0)
+    prior = np.minimum(base * _scaled(cube, base), 1.0)
+    # Where one row of many was drawn, a leaf's own rate is known from as many fewer.
+    seen = cube.n_baseline > 0
+    kappa *= max(1.0, float(np.median(cube.n_baseline[seen]))) if cube.drawn is not None and seen.any() else 1.0
     rate = (cube.hits_baseline + kappa * prior) / (cube.n_baseline + kappa)
     return cube.n * rate, np.where(cube.n_baseline > 0, cube.n_baseline, support)
+
+
+def _scaled(cube: Aligned, base: float) -> Floats:
+    """[L] product of the factors of each leaf's values, fitted to the baseline's margins."""
+    rows = np.flatnonzero(cube.n_baseline > 0)
+    n, hits = cube.n_baseline[rows], cube.hits_baseline[rows]
+    margins = [codes for codes, names in zip(cube.codes, cube.values, strict=True) if len(names) > 1]
+    if not margins:
+        return np.ones(len(cube.n))
+    fit = _Fit(n, hits, np.full(len(rows), base))
+    product = fit.scale(margins, rows)
+    pairs = _uneven_pairs(fit, margins, rows)
+    if pairs:
+        product *= fit.scale([*margins, *pairs], rows)
+    # Shrunk factors do not keep the total by themselves.
+    weight = float((n * fit.rate).sum())
+    return product * (float(hits.sum()) / weight) if weight > 0 else product
+
+
+@dataclass(slots=True)
+class _Fit:
+    """Baseline leaves and the rate that each has by the factors so far."""
+
+    n: Floats
+    hits: Floats
+    rate: Floats
+
+    def scale(self, margins: list[Ints], rows: Ints) -> Floats:
+        """[L] product of one factor per value of each margin, by iterative scaling; `rate` takes them over.
+
+        Args:
+            margins: [L] codes each.
+            rows: the leaves of the baseline.
+        """
+        sizes = [int(codes.max()) + 1 for codes in margins]
+        inside = [codes[rows] for codes in margins]
+        factors = [np.ones(size) for size in sizes]
+        counted = [np.bincount(codes, self.hits, size) for codes, size in zip(inside, sizes, strict=True)]
+        for _ in range(_SWEEPS):
+            for codes, factor, seen in zip(inside, factors, counted, strict=True):
+                expected = np.bincount(codes, self.n * self.rate, len(factor))
+                step = (seen + _PRIOR_EVENTS) / (expected + _PRIOR_EVENTS)
+                factor *= step
+                self.rate *= step[codes]
+        product = np.ones(len(margins[0]))
+        for codes, factor in zip(margins, factors, strict=True):
+            product *= factor[codes]
+        return product
+
+    def unevenness(self, codes: Ints) -> float:
+        """Chi-square over degrees of freedom of the hits per code against the rate so far; about 1 when it fits."""
+        expected = np.bincount(codes, self.n * self.rate)
+        filled = expected >= _FILLED
+        if filled.sum() < 2:
+            return 0.0
+        excess = np.bincount(codes, self.hits)[filled] - expected[filled]
+        return float((excess**2 / expected[filled]).sum() / filled.sum())
+
+
+def _uneven_pairs(fit: _Fit, margins: list[Ints], rows: Ints) -> list[Ints]:
+    """[L] codes of the pairs of dims whose baseline rates the single dims explain least."""
+    pairs = list(combinations(range(len(margins)), 2))
+    if len(pairs) * len(rows) > _PAIR_WORK:
+        # Where all cannot be looked at: dims of few values, which is where a pair has rows enough to tell.
+        few = sorted(range(len(margins)), key=lambda i: int(margins[i].max()))[:_PAIRED_DIMS]
+        pairs = list(combinations(sorted(few), 2))
+    found: list[tuple[float, int, int, Ints]] = []
+    for i, j in pairs:
+        codes = margins[i] * (int(margins[j].max()) + 1) + margins[j]
+        uneven = fit.unevenness(codes[rows])
+        if uneven > _UNEVEN:
+            found.append((-uneven, i, j, codes))
+    found.sort(key=lambda one: one[:3])
+    return [codes for *_, codes in found[:_PAIRS]]

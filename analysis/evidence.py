@@ -212,6 +212,10 @@ class Cube:
     hits: Floats
     """[L, O] rows for which outcome o holds."""
     outcomes: tuple[Filter, ...]
+    drawn: Floats | None = None
+    """[L] sampling variance of n where the rows without any outcome were sampled; None: every row was counted."""
+    hit_weight: float = 1.0
+    """Rows that each counted hit stands for: above 1 when the rows with an outcome were thinned."""
 
 
 @dataclass(frozen=True, slots=True)

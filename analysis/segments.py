@@ -1,85 +1,34 @@
-"""The smallest conjunctions of dimension values that carry a change: a penalised Poisson-likelihood scan.
+"""Where a change comes from: the smallest conjunctions of dimension values that carry it.
 
-Kulldorff's scan statistic (1997) over all conjunctions of up to three values, with greedy explain-away. Support is
-anti-monotone (a conjunction holds no more hits than its parts), so cells with too few hits prune all below them
-exactly.
+Kulldorff's scan statistic (1997) over conjunctions of up to three values, against what the baseline, mix-adjusted,
+expects of each (`cubes.py`); greedy explain-away (`segment_cover.py`) over the lattice (`segment_scan.py`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.answer import Segment
 from analysis.cubes import Aligned, align, expectation
+from analysis.segment_cover import MIN_ROWS, MIN_SHARE, Cell, Found, cover, measure
+from analysis.segment_noise import between_leaves, between_values
+from analysis.segment_scan import Problem, Where, mask_of
 
 if TYPE_CHECKING:
-    from analysis.evidence import Cube, Floats
+    from analysis.evidence import Cube
 
 MIN_HITS = 10
-MIN_ROWS = 30
-MIN_SHARE = 0.02
-"""Smallest share of the excess that a segment explains."""
+ALPHA = 1e-3
+"""Probability that chance shows anything, after the correction for everything that is searched."""
 GATE_Z = 3.0
-KEEP = 0.97
-"""A shorter conjunction that keeps this part of the likelihood is the better name."""
-CONCENTRATION = 1.3
-"""How many times further above its expectation a segment is than the rest; below that the change is everywhere."""
-_LATER = 0.02
-"""Part of the first segment's likelihood that a later one needs."""
-_MIRROR = 1.3
+"""Standard deviations of a net excess from which the total asks for an explanation."""
+_UNASKED = 2.0
 _TRAFFIC_CELLS = 100.0
-
-Mask = NDArray[np.bool_]
-Where = tuple[tuple[int, int], ...]
-"""((dim, value), ...) by index, ascending."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Scan:
-    """What every scan round needs: counts and expectations per leaf, and how a cell is judged."""
-
-    cube: Aligned
-    counts: Floats
-    expected: Floats
-    rests_on: Floats
-    """[L] baseline rows behind each expectation."""
-    max_order: int
-    alpha: float
-    min_count: float
-    total: float
-    """Net excess over all leaves."""
-    sign: int
-    """1: rises only, -1: falls only, 0: both (traffic)."""
-    dispersion: float
-    """Variance over Poisson variance of the counts."""
-    wobble: float = 0.0
-    """Standard deviation of log(count / expected) between quiet cells beyond Poisson (traffic)."""
-
-    @property
-    def cuboids(self) -> int:
-        """Sets of dims that are searched."""
-        dims = len(self.cube.dims)
-        return sum(math.comb(dims, order) for order in range(1, self.max_order + 1))
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    where: Where
-    count: float
-    expected: float
-    llr: float
-    rank: float
-    """llr - penalty."""
-    deflated: float
-    """llr that is left when the baseline's own uncertainty is taken off."""
-    penalty: float
+_RATE_CELLS = 20.0
 
 
 def search(
@@ -88,32 +37,73 @@ def search(
     outcome: int,
     *,
     max_order: int = 3,
-    alpha: float = 0.01,
+    alpha: float = ALPHA,
     limit: int = 5,
+    alternatives: int = 0,
     dispersion: float = 1.0,
 ) -> tuple[Segment, ...]:
     """Segments of which the outcome became more frequent than the baseline, mix-adjusted, predicts; best first.
 
-    Empty when there is no net excess (z < 3: at most the mix moved), when nothing survives the correction for all
-    cells searched, or when the change is everywhere. `dispersion` is the between-window dispersion of the outcome's
-    count. `rate_before` is the baseline's rate, or what it predicts for a value that it never had; `lift` is rate_in
-    / rate_out.
+    Empty when nothing survives the correction for all cells searched, or when the change is everywhere. Where there is
+    no net excess (z < 3: at most the mix moved) a segment needs twice the evidence. `dispersion` is the between-window
+    dispersion of the outcome's count. `rate_before` is the baseline's rate, or what it predicts for a value that it
+    never had; `lift` is rate_in / rate_out. At most `alternatives` wider or narrower names of the segments come last.
     """
-    cube = align(live, baseline, outcome)
-    if not cube.dims or cube.n_baseline.sum() <= 0 or cube.n.sum() <= 0:
-        return ()
-    expected, rests_on = expectation(cube)
-    if cube.hits_baseline.sum() == 0:
-        # What never happened before is expected half a time in a baseline of this size, evenly over the rows.
-        expected = expected + cube.n * 0.5 / (float(cube.n_baseline.sum()) + 1)
-    excess = float(cube.hits.sum() - expected.sum())
-    uncertainty = float(expected.sum()) * (1 + float(cube.n.sum() / cube.n_baseline.sum()))
-    if excess <= 0 or excess < GATE_Z * math.sqrt(dispersion * uncertainty):
-        return ()
-    scan = _Scan(
-        cube, cube.hits, expected, rests_on, max_order, alpha, max(MIN_HITS, MIN_SHARE * excess), excess, 1, dispersion
+    problem = rate_problem(
+        align(live, baseline, outcome), max_order=max_order, alpha=alpha, dispersion=dispersion * live.hit_weight
     )
-    return tuple(_rate_segment(scan, cell) for cell in _cover(scan, limit))
+    if problem is None:
+        return ()
+    found = cover(problem, limit, alternatives)
+    # Where the rest improved as much, the net excess is no measure.
+    largest = max((one.cell.count - one.cell.expected for one in found), default=0.0)
+    problem = replace(problem, total=max(problem.total, largest))
+    sampled = problem.table.drawn is not None or live.hit_weight > 1
+    return tuple(replace(_rate_segment(problem, one), sampled=sampled) for one in found)
+
+
+def rate_problem(
+    table: Aligned, *, max_order: int = 3, alpha: float = ALPHA, dispersion: float = 1.0
+) -> Problem | None:
+    """The search for an outcome's excess; None when there are no rows to compare."""
+    if not table.dims or table.n_baseline.sum() <= 0 or table.n.sum() <= 0:
+        return None
+    expected, rests_on = expectation(table)
+    if table.hits_baseline.sum() == 0:
+        # What never happened before is expected half a time in a baseline of this size, evenly over the rows.
+        expected = expected + table.n * 0.5 / (float(table.n_baseline.sum()) + 1)
+    excess = float(table.hits.sum() - expected.sum())
+    uncertainty = float(expected.sum()) * (1 + float(table.n.sum() / table.n_baseline.sum()))
+    asked = excess >= GATE_Z * math.sqrt(dispersion * uncertainty)
+    min_count = max(MIN_HITS * table.hit_weight, MIN_SHARE * excess)
+    share = float(table.n.sum() / table.n_baseline.sum())
+    return Problem(
+        table, table.hits, expected, rests_on, max_order, alpha, min_count, excess, dispersion=dispersion,
+        swing=between_values(table, table.hits, expected, _RATE_CELLS, 1 + share),
+        burst=between_leaves(table.hits, expected, table.n / np.maximum(rests_on, 1.0)),
+        unasked=1.0 if asked else _UNASKED,
+    )  # fmt: skip
+
+
+def compare(
+    cube: Cube, outcome: int, *, max_order: int = 3, alpha: float = ALPHA, limit: int = 5
+) -> tuple[Segment, ...]:
+    """Segments in which the selected rows (those of the outcome) are more frequent than among the rest; best first.
+
+    A case-control question within one window: `rate_before` is the share of the selection among all rows.
+    """
+    table = align(cube, cube, outcome)
+    rows, selected = float(table.n.sum()), float(table.hits.sum())
+    if not table.dims or not 0 < selected < rows:
+        return ()
+    expected = table.n * (selected / rows)
+    min_count = max(MIN_HITS * table.hit_weight, MIN_SHARE * selected)
+    problem = Problem(
+        table, table.hits, expected, table.n, max_order, alpha, min_count, selected,
+        dispersion=table.hit_weight, among=True,
+    )  # fmt: skip
+    segments = [_rate_segment(problem, found) for found in cover(problem, limit)]
+    return tuple(replace(s, rate_before=selected / rows, sampled=table.drawn is not None) for s in segments)
 
 
 def search_traffic(
@@ -122,7 +112,7 @@ def search_traffic(
     *,
     scale: float | None = None,
     max_order: int = 2,
-    alpha: float = 0.01,
+    alpha: float = ALPHA,
     limit: int = 5,
 ) -> tuple[Segment, ...]:
     """Segments that gained or lost traffic; best first.
@@ -148,7 +138,7 @@ def search_traffic(
     )
     if moved <= 0:
         return ()
-    scan = _Scan(
+    problem = Problem(
         cube,
         cube.n,
         expected,
@@ -159,248 +149,59 @@ def search_traffic(
         moved,
         sign,
         1.0 + factor,
-        _wobble(cube, expected),
+        between_values(cube, cube.n, expected, _TRAFFIC_CELLS),
     )
-    return tuple(_traffic_segment(scan, cell) for cell in _cover(scan, limit))
+    return tuple(_traffic_segment(problem, found) for found in cover(problem, limit))
 
 
-def _wobble(cube: Aligned, expected: Floats) -> float:
-    """Robust spread of log(count / expected) over the well-filled values of single dims, Poisson noise taken off."""
-    logs, noise = [], []
-    for codes in cube.codes:
-        counts, means = np.bincount(codes, cube.n), np.bincount(codes, expected)
-        big = (means >= _TRAFFIC_CELLS) & (counts > 0)
-        ratio = np.log(counts[big] / means[big])
-        logs.append(ratio - np.median(ratio) if len(ratio) else ratio)
-        noise.append(1 / means[big])
-    spread = np.concatenate(logs)
-    if len(spread) < 6:
-        return 0.0
-    variance = (1.4826 * float(np.median(np.abs(spread)))) ** 2 - float(np.median(np.concatenate(noise)))
-    return math.sqrt(max(variance, 0.0))
+def _named(problem: Problem, where: Where) -> tuple[tuple[str, str], ...]:
+    return tuple((problem.table.dims[dim], problem.table.values[dim][value]) for dim, value in where)
 
 
-def _likelihood(scan: _Scan, count: Floats, expected: Floats) -> Floats:
-    """Log-likelihood ratio of Poisson counts against their expectation, zero on the side that is not searched."""
-    safe = np.maximum(expected, 1e-9)
-    ratio = np.log(np.where(count > 0, count, 1.0) / safe)
-    llr = count * np.where(count > 0, ratio, 0.0) - (count - expected)
-    if scan.sign:
-        llr = np.where(scan.sign * (count - expected) > 0, llr, 0.0)
-    if scan.wobble > 0:
-        gaussian = (count - expected) ** 2 / (2 * (scan.dispersion * safe + (scan.wobble * safe) ** 2))
-        llr = np.minimum(llr, gaussian)
-    return np.maximum(llr, 0.0)
-
-
-def _cuboids(scan: _Scan, active: Mask) -> Iterator[tuple[tuple[int, ...], NDArray[np.int64], Floats, Floats]]:
-    """(dims, cell codes, counts, expectations) of every cell with enough support, order by order."""
-    cube, dims = scan.cube, range(len(scan.cube.dims))
-    sizes = [len(values) for values in cube.values]
-    codes = [column[active] for column in cube.codes]
-    counts, expected = scan.counts[active], scan.expected[active]
-    # A fall is carried by the expectation: support is then the larger of the two, which is anti-monotone as well.
-    passing: dict[tuple[int, ...], Mask] = {(): np.ones(len(counts), dtype=np.bool_)}
-    for order in range(1, scan.max_order + 1):
-        for chosen in combinations(dims, order):
-            if order > 1 and any(sizes[d] < 2 for d in chosen):
-                continue
-            parents = list(combinations(chosen, order - 1))
-            if any(parent not in passing for parent in parents):
-                continue
-            mask = np.logical_and.reduce([passing[parent] for parent in parents])
-            rows = np.flatnonzero(mask)
-            if len(rows) == 0:
-                continue
-            key = codes[chosen[0]][rows]
-            for d in chosen[1:]:
-                key = key * sizes[d] + codes[d][rows]
-            if math.prod(sizes[d] for d in chosen) > 4 * len(rows) + 65_536:
-                names, key = np.unique(key, return_inverse=True)
-            else:
-                names = np.arange(math.prod(sizes[d] for d in chosen))
-            cell_counts: Floats = np.bincount(key, counts[rows], minlength=len(names)).astype(np.float64)
-            cell_expected: Floats = np.bincount(key, expected[rows], minlength=len(names)).astype(np.float64)
-            support = cell_counts if scan.sign > 0 else np.maximum(cell_counts, cell_expected)
-            enough = support >= scan.min_count
-            if not enough.any():
-                continue
-            if order < scan.max_order:
-                kept = np.zeros(len(mask), dtype=np.bool_)
-                kept[rows] = enough[key]
-                passing[chosen] = kept
-            yield chosen, names[enough], cell_counts[enough], cell_expected[enough]
-
-
-def _penalty(scan: _Scan, chosen: tuple[int, ...]) -> float:
-    """ln(cells x cuboids / alpha): Bonferroni over everything that was searched."""
-    cells = min(math.prod(len(scan.cube.values[d]) for d in chosen), len(scan.counts))
-    return math.log(cells * scan.cuboids / scan.alpha)
-
-
-def _decode(scan: _Scan, chosen: tuple[int, ...], code: int) -> Where:
-    values = []
-    for d in reversed(chosen):
-        code, value = divmod(code, len(scan.cube.values[d]))
-        values.append((d, value))
-    return tuple(reversed(values))
-
-
-def _mask(scan: _Scan, where: Where) -> Mask:
-    mask = np.ones(len(scan.counts), dtype=np.bool_)
-    for dim, value in where:
-        mask &= scan.cube.codes[dim] == value
-    return mask
-
-
-def _cell(scan: _Scan, where: Where, active: Mask) -> _Cell:
-    """The exact sums of one conjunction over the active leaves."""
-    mask = _mask(scan, where) & active
-    count, expected = float(scan.counts[mask].sum()), float(scan.expected[mask].sum())
-    llr = float(_likelihood(scan, np.asarray(count), np.asarray(expected)))
-    if scan.sign > 0:
-        # Baseline sampling: E has the relative variance of the baseline events it rests on.
-        weight = scan.expected[mask]
-        variance = float((weight * scan.cube.n[mask] / np.maximum(scan.rests_on[mask], 1.0)).sum())
-        rows = float(scan.cube.n_baseline[mask].sum())
-        if rows > 0:
-            variance = max(expected * float(scan.cube.n[mask].sum()) / rows, min(variance, expected))
-        deflated = llr * expected / max(expected + variance, 1e-12) / scan.dispersion if expected > 0 else llr
-    else:
-        deflated = llr if scan.wobble > 0 else llr / scan.dispersion
-    penalty = _penalty(scan, tuple(dim for dim, _ in where)) if where else 0.0
-    return _Cell(where, count, expected, llr, llr - penalty, deflated, penalty)
-
-
-def _best(scan: _Scan, active: Mask) -> _Cell | None:
-    """The significant cell of the highest rank, under its shortest name; None when there is none."""
-    candidates: list[tuple[float, tuple[int, ...], int]] = []
-    total, whole = float(scan.counts[active].sum()), float(scan.expected[active].sum())
-    for chosen, names, counts, expected in _cuboids(scan, active):
-        penalty = _penalty(scan, chosen)
-        rank = _likelihood(scan, counts, expected) - penalty
-        if scan.sign > 0:
-            rank = np.where(_concentrated(counts, expected, total, whole, penalty), rank, 0.0)
-        for i in np.argsort(-rank)[:8]:
-            if rank[i] > 0:
-                candidates.append((float(rank[i]), chosen, int(names[i])))
-    candidates.sort(key=lambda c: -c[0])
-    for _, chosen, name in candidates[:32]:
-        cell = _cell(scan, _decode(scan, chosen, name), active)
-        if cell.deflated > cell.penalty and _guards(scan, cell, active):
-            return _shortest(scan, cell, active)
-    return None
-
-
-def _concentrated(counts: Floats, expected: Floats, total: float, whole: float, penalty: float) -> Mask:
-    """Whether cells rose by more than the rest did: Kulldorff's likelihood ratio given the total, and a factor of 1.3.
-
-    Without it a change that is everywhere would be blamed on the largest segment.
-    """
-    rest, rest_expected = np.maximum(total - counts, 0.0), np.maximum(whole - expected, 1e-9)
-    inside = counts / np.maximum(expected, 1e-9)
-    outside = rest / rest_expected
-    ratio = counts * np.log(np.maximum(inside, 1e-300)) - total * math.log(max(total, 1e-300) / max(whole, 1e-9))
-    ratio = ratio + np.where(rest > 0, rest * np.log(np.where(rest > 0, outside, 1.0)), 0.0)
-    whole_set = rest_expected <= 1e-9 * max(whole, 1.0)
-    mask: Mask = (ratio > penalty) & (inside >= CONCENTRATION * outside) & ~whole_set
-    return mask
-
-
-def _guards(scan: _Scan, cell: _Cell, active: Mask) -> bool:
-    if abs(cell.count - cell.expected) < MIN_SHARE * scan.total:
-        return False
-    if scan.sign <= 0:
-        return True
-    inside = _mask(scan, cell.where) & active
-    rows, rest = float(scan.cube.n[inside].sum()), float(scan.cube.n[active & ~inside].sum())
-    # Where all rows of every segment are hit, small differences of the baseline's rates look like a concentration.
-    left = float(scan.counts[active].sum() - scan.expected[active].sum()) - (cell.count - cell.expected)
-    return rows >= MIN_ROWS and (cell.count - cell.expected) / rows >= CONCENTRATION * left / max(rest, 1.0)
-
-
-def _shortest(scan: _Scan, cell: _Cell, active: Mask) -> _Cell:
-    for size in range(1, len(cell.where)):
-        shorter = [_cell(scan, part, active) for part in combinations(cell.where, size)]
-        kept = [s for s in shorter if s.llr >= KEEP * cell.llr and s.deflated > s.penalty]
-        if kept:
-            return max(kept, key=lambda s: s.llr)
-    return cell
-
-
-def _cover(scan: _Scan, limit: int) -> list[_Cell]:
-    """Greedy explain-away: the best cell, then the best of what it leaves, while that is worth telling."""
-    active = np.ones(len(scan.counts), dtype=np.bool_)
-    found: list[_Cell] = []
-    bar = _mirror_bar(scan)
-    while len(found) < limit:
-        cell = _best(scan, active)
-        if cell is None or cell.llr < bar or (found and cell.llr < _LATER * found[0].llr):
-            break
-        found.append(cell)
-        active &= ~_mask(scan, cell.where)
-        if scan.sign > 0:
-            left, rest = float(scan.counts[active].sum()), float(scan.expected[active].sum())
-            if left - rest < GATE_Z * math.sqrt(max(rest, 1.0) * scan.dispersion):
-                break
-    return found
-
-
-def _mirror_bar(scan: _Scan) -> float:
-    """1.3 times the best likelihood in the direction nobody asked about: natural swings go both ways (traffic only)."""
-    if scan.sign == 0 or scan.wobble == 0:
-        return 0.0
-    mirror = replace(scan, sign=-scan.sign, max_order=1)
-    everything = np.ones(len(scan.counts), dtype=np.bool_)
-    best = 0.0
-    for _, _, counts, expected in _cuboids(mirror, everything):
-        best = max(best, float(_likelihood(mirror, counts, expected).max()))
-    return _MIRROR * best
-
-
-def _named(scan: _Scan, where: Where) -> tuple[tuple[str, str], ...]:
-    return tuple((scan.cube.dims[dim], scan.cube.values[dim][value]) for dim, value in where)
-
-
-def _adjusted(cell: _Cell, alpha: float) -> float:
+def _adjusted(cell: Cell, alpha: float) -> float:
     return min(1.0, math.exp(min(0.0, cell.penalty + math.log(alpha) - cell.deflated)))
 
 
-def _rate_segment(scan: _Scan, cell: _Cell) -> Segment:
+def _rate_segment(problem: Problem, found: Found) -> Segment:
     # Shown numbers are those of the whole segment, also where an earlier one overlaps it.
-    cell = _cell(scan, cell.where, np.ones(len(scan.counts), dtype=np.bool_))
-    mask, cube = _mask(scan, cell.where), scan.cube
-    n, total = float(cube.n[mask].sum()), float(cube.n.sum())
-    rows = float(cube.n_baseline[mask].sum())
+    cell = measure(problem, found.cell.where, np.ones(len(problem.counts), dtype=np.bool_))
+    mask, table = mask_of(problem, cell.where), problem.table
+    n, total = float(table.n[mask].sum()), float(table.n.sum())
+    rows = float(table.n_baseline[mask].sum())
     rate_in = cell.count / n
-    out_rows, out_hits = total - n, float(cube.hits.sum()) - cell.count
+    out_rows, out_hits = total - n, float(table.hits.sum()) - cell.count
     rate_out = out_hits / out_rows if out_rows > 0 else 0.0
     floor = rate_out if out_hits > 0 else 0.5 / (out_rows + 1)
     return Segment(
-        where=_named(scan, cell.where),
-        share_of_change=(cell.count - cell.expected) / scan.total,
+        where=_named(problem, cell.where),
+        share_of_change=(cell.count - cell.expected) / problem.total,
         rate_in=rate_in,
         rate_out=rate_out,
-        rate_before=float(cube.hits_baseline[mask].sum()) / rows if rows > 0 else cell.expected / n,
+        rate_before=float(table.hits_baseline[mask].sum()) / rows if rows > 0 else cell.expected / n,
         lift=rate_in / floor,
         support=n / total,
         n=n,
-        p_adjusted=_adjusted(cell, scan.alpha),
+        p_adjusted=_adjusted(cell, problem.alpha),
+        rate_without=(float(table.hits.sum()) - (cell.count - cell.expected)) / total,
+        aliases=tuple(_named(problem, where) for where in found.aliases),
+        alternative=found.alternative,
     )
 
 
-def _traffic_segment(scan: _Scan, cell: _Cell) -> Segment:
-    cube, total = scan.cube, float(scan.counts.sum())
-    expected_all = float(scan.expected.sum())
+def _traffic_segment(problem: Problem, found: Found) -> Segment:
+    cell, table, total = found.cell, problem.table, float(problem.counts.sum())
+    expected_all = float(problem.expected.sum())
     rest = expected_all - cell.expected
     return Segment(
-        where=_named(scan, cell.where),
-        share_of_change=(cell.count - cell.expected) / scan.total * (scan.sign or 1),
+        where=_named(problem, cell.where),
+        share_of_change=(cell.count - cell.expected) / problem.total * (problem.sign or 1),
         rate_in=cell.count / total if total > 0 else 0.0,
         rate_out=(total - cell.count) / rest if rest > 0 else 0.0,
-        rate_before=float(cube.n_baseline[_mask(scan, cell.where)].sum() / cube.n_baseline.sum()),
+        rate_before=float(table.n_baseline[mask_of(problem, cell.where)].sum() / table.n_baseline.sum()),
         lift=cell.count / max(cell.expected, 0.5),
         support=cell.count / total if total > 0 else 0.0,
         n=cell.count,
-        p_adjusted=_adjusted(cell, scan.alpha),
+        p_adjusted=_adjusted(cell, problem.alpha),
+        aliases=tuple(_named(problem, where) for where in found.aliases),
+        alternative=found.alternative,
     )

@@ -201,6 +201,10 @@ def _segment(segment: Segment) -> dict[str, Any]:
         "support": _number(segment.support),
         "n": _number(segment.n),
         "p_adjusted": _number(segment.p_adjusted),
+        "rate_without": _number(segment.rate_without),
+        "aliases": [dict(alias) for alias in segment.aliases],
+        "sampled": segment.sampled,
+        "alternative": segment.alternative,
     }
 
 
