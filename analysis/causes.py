@@ -39,6 +39,7 @@ _LEADS_TO: Mapping[Signal, frozenset[Signal]] = {
     Signal.FEATURE: FELT - {Signal.LATENCY, Signal.ERROR},
     Signal.STALENESS: frozenset({Signal.STALENESS, Signal.REQUEST_RATE}),
     Signal.LATENCY: frozenset({Signal.INFRA}),
+    Signal.CONFIDENCE: frozenset({Signal.ACCURACY}),
 }
 """What can bring about what, within one model."""
 
@@ -60,7 +61,7 @@ def told(findings: Sequence[Finding], step: int) -> tuple[Finding, ...]:
     tolerance = max(TOGETHER_S, TOGETHER_BUCKETS * float(step))
     links = _links(listed, tolerance)
     stories = _stories(listed, links, tolerance)
-    leaders = [_leader(story) for story in stories]
+    leaders = [_leader(story, links) for story in stories]
     place = {finding.key: at for at, finding in enumerate(listed)}
     order = sorted(range(len(stories)), key=lambda i: (-leaders[i].severity.rank, place[leaders[i].key]))
     first: list[Finding] = []
@@ -76,11 +77,14 @@ def told(findings: Sequence[Finding], step: int) -> tuple[Finding, ...]:
     return (*first, *rest)
 
 
-def _leader(story: Sequence[Finding]) -> Finding:
-    """The worst of a story; among equals a symptom goes before its cause."""
+def _leader(story: Sequence[Finding], links: Mapping[FindingKey, tuple[Cause, ...]]) -> Finding:
+    """The worst of a story; among equals a symptom before its cause, and before a symptom that it explains."""
     worst = max(f.severity.rank for f in story)
     worst_first = [f for f in story if f.severity.rank == worst]
-    return next((f for f in worst_first if f.signal in FELT or f.signal is Signal.STALENESS), worst_first[0])
+    felt = [f for f in worst_first if f.signal in FELT or f.signal is Signal.STALENESS]
+    keys = {f.key for f in felt}
+    unexplained = (f for f in felt if not any(cause.key in keys for cause in links.get(f.key, ())))
+    return next(unexplained, worst_first[0])
 
 
 def _links(findings: Sequence[Finding], tolerance: float) -> dict[FindingKey, tuple[Cause, ...]]:
@@ -127,6 +131,8 @@ def _can_cause(cause: Finding, effect: Finding) -> bool:
         return cause.check not in QUEUES
     if cause.signal is Signal.LATENCY:
         return effect.check in QUEUES
+    if cause.signal is Signal.CONFIDENCE:
+        return effect.check == "inputs"
     return True
 
 

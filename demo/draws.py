@@ -8,7 +8,7 @@ fault that changes one column leaves every other draw as it was.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ Slots = NDArray[np.uint16]
 Bools = NDArray[np.bool_]
 
 SLOTS = 65_536
+TABLES = 128
+"""Kept of each kind, half a megabyte each: more than one fleet needs, while varied fleets come and go."""
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _PROBABILITIES = (np.arange(SLOTS) + 0.5) / SLOTS
 
@@ -83,26 +85,26 @@ def normal_table() -> Floats:
     return _quantiles(grid, np.exp(-(grid**2) / 2))
 
 
-@cache
+@lru_cache(TABLES)
 def lognormal_table(median: float, sigma: float) -> Floats:
     """[SLOTS] quantiles of exp(N(ln median, sigma))."""
     return np.asarray(median * np.exp(sigma * normal_table()))
 
 
-@cache
+@lru_cache(TABLES)
 def beta_table(a: float, b: float) -> Floats:
     """[SLOTS] quantiles of Beta(a, b), for a and b of at least 1."""
     grid = np.linspace(0.0, 1.0, 20_001)
     return _quantiles(grid, grid ** (a - 1) * (1 - grid) ** (b - 1))
 
 
-@cache
+@lru_cache(TABLES)
 def gamma_table(shape: float) -> Floats:
     """[SLOTS] quantiles of a gamma distribution of mean 1 (Wilson and Hilferty, PNAS 1931; good for shape > 50)."""
     return np.asarray((1 - 1 / (9 * shape) + normal_table() / (3 * np.sqrt(shape))) ** 3)
 
 
-@cache
+@lru_cache(TABLES)
 def category_table(weights: tuple[float, ...]) -> Codes:
     """[SLOTS] category codes with the given relative weights; a weight of 0 is never drawn."""
     cumulative = np.cumsum(weights) / np.sum(weights)

@@ -30,8 +30,6 @@ from demo.fleet import LATENCY_FACTORS, Model, Numeric
 
 MINUTE_US = 60_000_000
 _NOISE_WEIGHTS = (0.4, 0.25, 0.15, 0.1, 0.06, 0.04)
-_NOISE_SHAPE = 163.0
-"""With the weights above a coefficient of variation of 4 % from minute to minute."""
 
 
 def minute_counts(sim: Simulation, model: Model, minutes: Ints) -> Ints:
@@ -40,7 +38,7 @@ def minute_counts(sim: Simulation, model: Model, minutes: Ints) -> Ints:
     hours = minutes / 60.0 % 24.0
     diurnal = 1 + sim.fleet.diurnal_amplitude * np.cos((hours - sim.fleet.peak_hour_utc) * (2 * np.pi / 24))
     keys = [keys_of(sim.seed, salt + 1, minutes - lag) for lag in range(len(_NOISE_WEIGHTS))]
-    noise = moving_gamma(keys, _NOISE_WEIGHTS, _NOISE_SHAPE)
+    noise = moving_gamma(keys, _NOISE_WEIGHTS, sim.fleet.noise_shape)
     mean = 60.0 * model.requests_per_second * sim.rate * diurnal * noise
     return poisson(mean, Lanes(keys_of(sim.seed, salt + 2, minutes))(0))
 

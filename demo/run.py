@@ -16,9 +16,11 @@ from types import TracebackType
 from typing import IO, Self, cast
 
 from demo.blocks import Simulation
+from demo.fleet import FLEET
 from demo.lines import JSONL_S, append_lines, json_lines
 from demo.metrics import write_openmetrics
 from demo.scenarios import SCENARIOS, Scenario, Truth, truth_of
+from demo.vary import varied
 from demo.writer import file_stem, write_span
 
 RECENT_HOURS = 5.0
@@ -44,16 +46,21 @@ def write(
     hours: float = 24.0,
     rate: float = 1.0,
     now: float | None = None,
+    vary: bool = False,
 ) -> Truth:
     """Write `out/logs`, `out/metrics.om`, `out/truth.json` and `out/README.txt` as they are at `now` (unix seconds).
 
-    `minutes_after_onset` None takes the scenario's own, `now` None the clock. Raises ValueError for an unknown scenario
+    `minutes_after_onset` None takes the scenario's own, `now` None the clock; `vary` writes the seed's variant of the
+    scenario (`demo.vary`). Raises ValueError for an unknown scenario
     and FileExistsError when `out/logs` already holds something.
     """
-    chosen = scenario_named(scenario)
+    chosen, fleet = scenario_named(scenario), FLEET
+    if vary:
+        variant = varied(chosen, seed)
+        chosen, fleet = variant.scenario, variant.fleet
     minutes = chosen.minutes_after_onset if minutes_after_onset is None else minutes_after_onset
     end = time.time() if now is None else now
-    sim = Simulation(chosen, seed, end - 60 * minutes, rate)
+    sim = Simulation(chosen, seed, end - 60 * minutes, rate, fleet)
     logs = out / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     if any(logs.iterdir()):

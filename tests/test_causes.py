@@ -114,6 +114,13 @@ def test_an_input_that_breaks_on_the_same_segment_is_the_cause_of_low_confidence
     assert listed[0].causes[0].words == "quality merchant_cat 6m before on the same segment"
 
 
+def test_accuracy_that_falls_as_the_scores_say_stands_below_the_confidence() -> None:
+    accuracy = finding(Signal.ACCURACY, check="inputs", score=9.0)
+    listed = told([accuracy, finding(Signal.CONFIDENCE)], 60)
+    assert names(listed) == ["confidence fraud", "accuracy fraud"]
+    assert names(told([replace(accuracy, check="concept"), finding(Signal.CONFIDENCE)], 60))[0] == "accuracy fraud"
+
+
 def test_what_came_after_is_no_cause() -> None:
     listed = told([finding(Signal.CONFIDENCE), finding(Signal.QUALITY, subject="amount", at=8)], 60)
     assert all(f.causes == () for f in listed)
