@@ -81,10 +81,9 @@ def _leader(story: Sequence[Finding], links: Mapping[FindingKey, tuple[Cause, ..
     """The worst of a story; among equals a symptom before its cause, and before a symptom that it explains."""
     worst = max(f.severity.rank for f in story)
     worst_first = [f for f in story if f.severity.rank == worst]
-    felt = [f for f in worst_first if f.signal in FELT or f.signal is Signal.STALENESS]
-    keys = {f.key for f in felt}
-    unexplained = (f for f in felt if not any(cause.key in keys for cause in links.get(f.key, ())))
-    return next(unexplained, worst_first[0])
+    candidates = [f for f in worst_first if f.signal in FELT or f.signal is Signal.STALENESS] or worst_first
+    keys = {f.key for f in candidates}
+    return next((f for f in candidates if not any(c.key in keys for c in links.get(f.key, ()))), candidates[0])
 
 
 def _links(findings: Sequence[Finding], tolerance: float) -> dict[FindingKey, tuple[Cause, ...]]:

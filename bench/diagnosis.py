@@ -5,7 +5,7 @@
 With --vary every seed is another variant of the scenario (`demo.vary`): model, segment, features, sizes of fault and
 traffic, noise, time since the onset. What is drawn, and within which bounds, is printed.
 
-hit@1, hit@3: the injected signal (or another true name of it) on its model is the first, or among the first three
+hit@1, hit@3: an injected signal (or another true name of it) on its model is the first, or among the first three
 findings. segment: `where[0]` of that finding is the injected segment. onset: within 2 minutes, where it lies in the
 window. lines: leaders of severity warning or above, which an engineer sees unfolded. alarms: all findings of that
 severity; on `healthy` they are false.
@@ -88,7 +88,7 @@ def judge(scenario: str, seed: int, answer: dict[str, Any], truth: dict[str, Any
     """Compare one answer with what was injected."""
     findings = answer["findings"]
     loud = [finding for finding in findings if finding["severity"] in ("warning", "critical")]
-    found = next((f for f in findings if any(names(f, fault) for fault in truth["faults"][:1])), None)
+    found = next((f for f in findings if any(names(f, fault) for fault in truth["faults"])), None)
     segment = onset = None
     if found is not None:
         fault = truth["faults"][0]

@@ -80,7 +80,7 @@ def test_a_dependency_that_fails_for_two_models_is_one_story() -> None:
 
 def test_a_load_spike_without_a_critical_symptom_leads_with_the_load_and_shows_what_users_feel() -> None:
     rate = replace(finding(Signal.REQUEST_RATE, "critical"), effect=4.0)
-    cpu = finding(Signal.INFRA, "critical", subject="cpu", check="cpu", score=3.0)
+    cpu = finding(Signal.INFRA, "critical", subject="cpu", check="cpu", score=9.0)
     slow = finding(Signal.LATENCY, "warning")
     rows = outline(told([cpu, slow, rate], 60))
     assert [(row.finding.signal, row.tag) for row in rows] == [("request_rate", ""), ("latency", "effect")]
