@@ -126,7 +126,7 @@ def test_every_value_is_shown_with_where_it_came_from_and_secrets_are_not(loaded
 def test_every_key_with_a_single_value_is_shown() -> None:
     text = show(resolve(Flags(), Loaded(Config()), NOW))
     shown = {line.split(" = ")[0] for line in text.splitlines()}
-    assert set(Config.__struct_fields__) - {"keys"} <= shown
+    assert set(Config.__struct_fields__) - {"keys", "incidents"} <= shown
 
 
 def test_a_token_file_is_read_again_for_each_request(tmp_path: Path) -> None:

@@ -9,69 +9,19 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_args
+from typing import Any, NoReturn
 
 import click
 
-from tui.config_schema import Theme
+from tui.cli_options import EX_USAGE, bad_flag, given, look, resolve, sources, view
+from tui.incident_cli import flag, incidents
 
-if TYPE_CHECKING:
-    from tui.options import FlagError, Flags, Options
-
-EX_USAGE = 64
 EX_SOFTWARE = 70
 EX_INTERRUPTED = 130
 EX_PIPE = 141
-NO_SOURCE = """mltriage: no source to read from. Start with one of
-
-  mltriage demo                               a simulated fleet, nothing else needed
-  mltriage --logs DIR                         a directory of Parquet or JSON-lines inference logs
-  mltriage --prometheus http://host:9090      a Prometheus
-  mltriage --scrape http://host:8000/metrics  a /metrics page
-  mltriage config init                        a commented configuration file to edit"""
-
 _POSITIVE = click.FloatRange(min=0, min_open=True)
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-def _options(*options: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
-    def decorate(command: _Command) -> _Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
-
-
-_sources = _options(
-    click.option(
-        "--config",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Configuration file, in place of $MLTRIAGE_CONFIG, the user's own and ./mltriage.yaml.",
-    ),
-    click.option("--prometheus", multiple=True, metavar="URL", help="A Prometheus, or a configured one's name."),
-    click.option("--scrape", multiple=True, metavar="URL|FILE", help="A /metrics page, or a configured one's name."),
-    click.option(
-        "--logs", multiple=True, metavar="PATH", help="Directory or glob of Parquet and JSON lines, or a name."
-    ),
-    click.option("--at", metavar="TIME", help="See the past as if it were now: -2h, 03:01, 2026-11-22T03:12Z."),
-)
-_view = _options(
-    click.option("--model", multiple=True, metavar="MODEL", help="Look at this model only."),
-    click.option("--window", metavar="DURATION", help="Length of the live window, 1m to 30d.  [default: 30m]"),
-    click.option("--baseline", metavar="SPEC", help="previous, 1d, 1w, FROM..TO or version:V.  [default: previous]"),
-    click.option("--filter", metavar="EXPR", help="Rows to look at: 'region=eu-w1 tier!=free amount>=100'."),
-)
-_look = _options(
-    click.option("--theme", type=click.Choice(get_args(Theme)), help="Colours.  [default: dark]"),
-    click.option("--ascii", is_flag=True, default=None, help="Draw with ASCII characters only."),
-    click.option("--no-mouse", is_flag=True, default=None, help="Leave the mouse to the terminal."),
-)
 
 
 class _Root(click.Group):
@@ -89,9 +39,9 @@ class _Root(click.Group):
 
 
 @click.group(cls=_Root, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@_sources
-@_view
-@_look
+@sources
+@view
+@look
 @click.version_option(package_name="mltriage", prog_name="mltriage")
 @click.pass_context
 def mltriage(ctx: click.Context, /, **_: object) -> int | None:
@@ -103,15 +53,15 @@ def mltriage(ctx: click.Context, /, **_: object) -> int | None:
         return None
     # Collecting garbage while the screen's modules load costs a fifth of that time; `tui.app` turns it on again.
     gc.disable()
-    options = _resolve(ctx, need_source=True)
+    options = resolve(ctx, need_source=True)
     from tui.app import run
 
     return run(options)
 
 
 @mltriage.command()
-@_sources
-@_view
+@sources
+@view
 @click.option(
     "--format",
     "output",
@@ -126,18 +76,18 @@ def report(ctx: click.Context, /, output: str, **_: object) -> int:
 
     Exit status: 0 ok, 1 warning, 2 critical, 3 cannot tell; 64 the command line or the configuration cannot be used.
     """
-    options = _resolve(ctx, need_source=True)
+    options = resolve(ctx, need_source=True)
     from tui.report import run
 
     return run(options, output)
 
 
 @mltriage.command()
-@_sources
+@sources
 @click.pass_context
 def doctor(ctx: click.Context, /, **_: object) -> int:
     """Check the terminal, the configuration and every source."""
-    options = _resolve(ctx)
+    options = resolve(ctx)
     from tui.doctor import run
 
     return run(options)
@@ -149,15 +99,15 @@ def config() -> None:
 
 
 @config.command("show")
-@_sources
-@_view
-@_look
+@sources
+@view
+@look
 @click.pass_context
 def config_show(ctx: click.Context, /, **_: object) -> int:
     """Print every value and where it came from; secrets are masked."""
     from tui.options import show
 
-    click.echo(show(_resolve(ctx)))
+    click.echo(show(resolve(ctx)))
     return 0
 
 
@@ -201,8 +151,8 @@ def config_init(file: Path | None) -> int:
     metavar="DIR",
     help="Write logs and metrics there and end.",
 )
-@_view
-@_look
+@view
+@look
 @click.pass_context
 def demo(
     ctx: click.Context,
@@ -223,7 +173,7 @@ def demo(
     if list_:
         click.echo(demo_command.scenarios())
         return 0
-    file, flags = _given(ctx)
+    file, flags = given(ctx)
     if file or flags.prometheus or flags.scrape or flags.logs or flags.at:
         raise click.UsageError("demo reads its own fleet: no --config, no source, no --at before the command", ctx=ctx)
     fleet = demo_command.FleetSpec(scenario, minutes, seed, rate, hours)
@@ -234,48 +184,11 @@ def demo(
     except demo_command.DemoError as error:
         raise click.UsageError(str(error), ctx=ctx) from None
     except FlagError as error:
-        raise _bad_flag(error, ctx) from None
+        raise bad_flag(error, ctx) from None
 
 
-def _given(ctx: click.Context) -> tuple[Path | None, Flags]:
-    """The flags of this command over those that stand before its name."""
-    from tui.options import Flags
-
-    def flags(one: click.Context) -> Flags:
-        return Flags(**{name: one.params[name] for name in Flags.__slots__ if one.params.get(name) is not None})
-
-    chain = [ctx]
-    while (above := chain[-1].parent) is not None:
-        chain.append(above)
-    file, merged = None, Flags()
-    for one in reversed(chain):
-        file = one.params.get("config") or file
-        merged = flags(one).over(merged)
-    return file, merged
-
-
-def _bad_flag(error: FlagError, ctx: click.Context) -> click.BadParameter:
-    return click.BadParameter(str(error), ctx=ctx, param_hint=f"--{error.flag}")
-
-
-def _resolve(ctx: click.Context, *, need_source: bool = False) -> Options:
-    from tui.config import ConfigError, check_binding_ids, load
-    from tui.keys import BY_ID
-    from tui.options import FlagError, resolve
-
-    file, flags = _given(ctx)
-    try:
-        loaded = load(file)
-        check_binding_ids(loaded, BY_ID)
-        options = resolve(flags, loaded, time.time())
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from None
-    except FlagError as error:
-        raise _bad_flag(error, ctx) from None
-    if need_source and not options.has_sources:
-        click.echo(NO_SOURCE, err=True)
-        ctx.exit(EX_USAGE)
-    return options
+mltriage.add_command(flag)
+mltriage.add_command(incidents)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from tui.config_schema import Config, LogSource, PrometheusSource, ScrapeSource
+from tui.config_schema import Config, Incidents, LogSource, PrometheusSource, ScrapeSource
 from tui.paths import CONFIG_VARIABLE, LOCAL_CONFIG, user_config_file
 
 if TYPE_CHECKING:
     import yaml
 
 Path_ = tuple[str | int, ...]
-_Source = TypeVar("_Source", PrometheusSource, ScrapeSource, LogSource)
-_FILE_KEYS = ("headers_file", "bearer_token_file", "ca_file", "cert_file", "key_file", "file", "path")
+_Source = TypeVar("_Source", PrometheusSource, ScrapeSource, LogSource, Incidents)
+_FILE_KEYS = ("headers_file", "bearer_token_file", "ca_file", "cert_file", "key_file", "file", "path", "folder")
 _AT = re.compile(r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
@@ -179,6 +179,7 @@ def _convert(data: object, file: Path, lines: Mapping[Path_, int]) -> Config:
         prometheus=tuple(_rooted(source, base) for source in config.prometheus),
         scrape=tuple(_rooted(source, base) for source in config.scrape),
         logs=tuple(_rooted(source, base) for source in config.logs),
+        incidents=_rooted(config.incidents, base),
     )
 
 

@@ -117,6 +117,15 @@ class LogSource(_Section, frozen=True):
     """SQL condition that every row must meet."""
 
 
+class Incidents(_Section, frozen=True):
+    """Where flagged incidents are kept."""
+
+    folder: Text | None = None
+    """Shared with others when its group may write. None: the user's own."""
+    environment: Text | None = None
+    """What the fleet is called, such as production."""
+
+
 class Config(_Section, frozen=True):
     """The whole file. Every key is optional."""
 
@@ -136,6 +145,7 @@ class Config(_Section, frozen=True):
     """Fields whose values the records do not show."""
     keys: dict[str, Text] = {}
     """Binding id -> key."""
+    incidents: Incidents = Incidents()
 
     def __post_init__(self) -> None:
         for kind in ("prometheus", "scrape", "logs"):

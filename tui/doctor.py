@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analysis.answer import State
+from analysis.printable import printable
 from analysis.words import duration
 from connectors.base import SourceError
 from tui.config_schema import PrometheusSource
@@ -21,7 +22,6 @@ from tui.options import Options
 from tui.report import write
 from tui.screens.main import size_class
 from tui.session import Session
-from widgets.text import printable
 
 DEADLINE_S = 20.0
 """How long one source may take; a source that hangs must not hang the doctor."""

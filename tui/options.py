@@ -13,7 +13,7 @@ import msgspec
 from analysis.filters import FilterError, format_filter, parse_filter
 from analysis.view import View
 from tui.config import Loaded
-from tui.config_schema import LogSource, PrometheusSource, ScrapeSource, Theme, Zone
+from tui.config_schema import Incidents, LogSource, PrometheusSource, ScrapeSource, Theme, Zone
 from tui.timespec import (
     TimeSpecError,
     format_baseline,
@@ -76,6 +76,8 @@ class Options:
     """Fields whose values are never shown."""
     keys: Mapping[str, str]
     """Binding id -> key."""
+    incidents: Incidents
+    """Where flagged incidents are kept."""
     loaded: Loaded
     """The configuration, for errors that name its lines."""
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -143,6 +145,7 @@ def resolve(flags: Flags, loaded: Loaded, now: float) -> Options:
         zone=config.zone,
         sensitive=frozenset(config.sensitive),
         keys=config.keys,
+        incidents=config.incidents,
         loaded=loaded,
         origins=origins,
     )
@@ -181,6 +184,9 @@ def show(options: Options) -> str:
     lines.extend(
         f"keys.{name} = {key}  ({_file_origin(options.loaded, 'keys', name)})" for name, key in options.keys.items()
     )
+    for name, given in msgspec.structs.asdict(options.incidents).items():
+        origin = _file_origin(options.loaded, "incidents", name)
+        lines.append(f"incidents.{name} = {'none' if given is None else given}  ({origin})")
     return "\n".join(lines)
 
 

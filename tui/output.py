@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.answer import Snapshot
+from analysis.printable import printable
 from tui.paths import state_folder
 from widgets.records import RecordsPanel
 from widgets.segments import SegmentsPanel
-from widgets.text import printable
 
 if TYPE_CHECKING:
     from tui.app import Triage

@@ -8,14 +8,17 @@ import math
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analysis.answer import FeatureRow, Finding, FindingKey, ModelRow, Segment, Severity, Signal, Snapshot, SourceStatus
 from analysis.filters import format_filter
 from analysis.outline import OutlineRow, outline
+from analysis.printable import printable
 from analysis.words import duration, milliseconds, percent, quantity
 from tui.options import Options
-from widgets.text import printable
+
+if TYPE_CHECKING:
+    from tui.session import Session
 
 SCHEMA = 1
 EXIT = {Severity.OK: 0, Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2, None: 3}
@@ -58,13 +61,18 @@ async def evaluate(options: Options) -> Snapshot:
 
     session = open_session(options)
     try:
-        await session.poll_all()
-        _, cases = session.answer()
-        await session.explain(cases)
-        snapshot, _ = session.answer()
-        return snapshot
+        return await answered(session)
     finally:
         await session.close()
+
+
+async def answered(session: Session) -> Snapshot:
+    """The whole answer of a session to its view: every source is asked once, and segments are looked for."""
+    await session.poll_all()
+    _, cases = session.answer()
+    await session.explain(cases)
+    snapshot, _ = session.answer()
+    return snapshot
 
 
 def as_json(snapshot: Snapshot) -> str:

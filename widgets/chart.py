@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from rich.cells import get_character_cell_size
 
+from analysis.printable import printable
 from widgets.axis import time_ticks, value_labels, value_ticks
 from widgets.lines import Line, Run, fitted, merged, plain
 from widgets.painter import CELL, Polyline, paint
-from widgets.text import cut, printable
+from widgets.text import cut
 
 if TYPE_CHECKING:
     from analysis.evidence import Floats

@@ -15,11 +15,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from analysis.answer import PanelStatus, State
+from analysis.printable import printable
 from widgets.chart import ChartMark
 from widgets.lines import Line, Run, cells, fitted, merged, plain
 from widgets.look import Look, Scene
 from widgets.palette import Ground, styles
-from widgets.text import age, clock, cut, printable, wrap
+from widgets.text import age, clock, cut, wrap
 
 Part = TypeVar("Part")
 

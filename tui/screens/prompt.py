@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input, Label
 
-from widgets.text import printable
+from analysis.printable import printable
 
 Take = Callable[[str], str | None]
 """Gets an answer; returns what is wrong with it, or None to close the prompt."""

@@ -12,7 +12,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from widgets.text import printable
+from analysis.printable import printable
 
 if TYPE_CHECKING:
     from analysis.records import Record

@@ -1,0 +1,271 @@
+"""An incident as text: the draft of a postmortem, JSON for programs, and twelve lines for the next shift."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from analysis.answer import PanelStatus, Snapshot
+from analysis.printable import printable
+from analysis.words import duration, measured, percent, quantity, ratio
+from incidents.reading import History
+from incidents.record import DELIVERY, Incident, Line, Reading
+
+SCHEMA = 1
+HANDOFF_LINES = 12
+HANDOFF_WIDTH = 120
+TEXT_CHARS = 100_000
+"""A query that was cut short cannot be run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Seconds from the onset to each step; None where one of the two is not known."""
+
+    detect: float | None
+    declare: float | None
+    mitigate: float | None
+    resolve: float | None
+
+
+def times(incident: Incident) -> Times:
+    """How long it took, from the estimated onset. Without one nothing can be told."""
+
+    def since_onset(moment: float | None) -> float | None:
+        return None if incident.onset is None or moment is None else max(0.0, moment - incident.onset)
+
+    return Times(*map(since_onset, (incident.detected, incident.declared, incident.mitigated, incident.resolved)))
+
+
+def as_json(incident: Incident, history: History, snapshot: Snapshot | None = None) -> str:
+    """Everything that is known, as documented in docs/incidents.md; times in UTC, numbers that are not known null."""
+    plain = asdict(incident)
+    for name in ("onset", "detected", "declared", "mitigated", "resolved"):
+        plain[name] = utc(plain[name])
+    plain["window"] = None if incident.window is None else [utc(float(t)) for t in incident.window]
+    for reading in plain["readings"]:
+        reading["where"] = [list(pair) for pair in reading["where"]]
+        reading["onset"] = utc(reading["onset"])
+    for line in (*plain["timeline"], *plain["evidence"]):
+        line["t"] = utc(line["t"])
+    whole = {
+        "schema": SCHEMA,
+        **plain,
+        "open": incident.open,
+        "responders": list(incident.responders),
+        "times_s": asdict(times(incident)),
+        "queries": queries(snapshot),
+        "torn_lines": history.torn,
+        "problems": list(history.problems),
+    }
+    return json.dumps(_finite(whole), indent=2, allow_nan=False)
+
+
+def as_markdown(incident: Incident, snapshot: Snapshot | None = None, screen: str = "") -> str:
+    """The draft of a postmortem: what is known stands there, what only people know is asked for.
+
+    Args:
+        snapshot: the numbers that were kept.
+        screen: the text that was on the screen or in the report.
+    """
+    known = incident
+    sections = [
+        [f"# {known.id}: {_text(known.title)}{' (DRILL)' if known.drill else ''}", "", *_facts(known)],
+        ["## Summary", "", *_summary(known)],
+        ["## Impact", "", *_impact(known)],
+        ["## Detection", "", *_detection(known)],
+        ["## Timeline (UTC)", "", *_timeline(known)],
+        ["## Evidence", "", *_evidence(known, screen)],
+        ["## Contributing factors", "", "_What had to be true for this to happen? More than one thing._"],
+        ["## Action items", "", "| what | who | by when |", "| --- | --- | --- |", "| | | |"],
+        ["## Responders", "", *_responders(known)],
+        *([["## Queries to run again", "", *_queries(snapshot)]] if snapshot is not None else []),
+    ]
+    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+
+
+def handoff(incident: Incident, now: float) -> str:
+    """What the next shift must know, in twelve lines of at most 120 characters, newest things last.
+
+    Args:
+        now: unix seconds, for ages.
+    """
+    lines = [
+        f"{incident.id} SEV-{incident.severity} {incident.status}{' DRILL' if incident.drill else ''}"
+        f"{f', merged into {incident.merged_into}' if incident.merged_into else ''}",
+        f"what: {incident.title}",
+        f"where: {_scope(incident) or 'not narrowed down'}",
+        f"since: {utc(incident.onset) or 'no onset could be told'}"
+        f"{f' ({duration(now - incident.onset)} ago)' if incident.onset is not None else ''}"
+        f", declared {utc(incident.declared)} by {incident.declared_by.user if incident.declared_by else '?'}",
+        f"signals: {'; '.join(reading_words(r) for r in incident.readings[:3]) or 'none kept'}",
+        f"impact: {incident.impact or 'not written down yet'}",
+        f"roles: {', '.join(f'{role} {who}' for role, who in incident.roles.items()) or 'none taken'}",
+        f"told: {', '.join(f'{t} {s}' for t, s in incident.told.items()) or 'nobody outside mltriage'}",
+        f"done when: {'; '.join(incident.criteria) or 'no exit criterion written down'}",
+    ]
+    spoken = [line for line in incident.timeline if not line.kind.startswith(DELIVERY) and not line.retracted]
+    latest = [f"{utc(line.t)} {line.actor.user}: {line.text}" for line in spoken[-(HANDOFF_LINES - len(lines)) :]]
+    return "\n".join(printable(line, HANDOFF_WIDTH - 1) for line in (*lines, *latest)) + "\n"
+
+
+def reading_words(reading: Reading) -> str:
+    """`latency fraud p99 182ms -> 712ms x3.9, region=eu-w1 83% of the change`."""
+    where = " ".join(f"{dim}={value}" for dim, value in reading.where)
+    share = f" {percent(reading.share)} of the change" if reading.share is not None else ""
+    return f"{reading.signal} {reading.model} {reading.title}{f', {where}{share}' if where else ''}"
+
+
+def queries(snapshot: Snapshot | None) -> dict[str, str]:
+    """The query behind each panel, to run again."""
+    if snapshot is None:
+        return {}
+    statuses = {
+        field.name: part.status
+        for field in fields(snapshot)
+        if isinstance(getattr(part := getattr(snapshot, field.name), "status", None), PanelStatus)
+    }
+    return {name: status.query for name, status in statuses.items() if status.query}
+
+
+def utc(t: float | None) -> str | None:
+    """Unix seconds as `2026-11-26T03:12:44Z`."""
+    return None if t is None else datetime.fromtimestamp(t, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _facts(known: Incident) -> Iterable[str]:
+    took = times(known)
+    facts = (
+        ("Severity", f"SEV-{known.severity}{f' ({known.severity_reason})' if known.severity_reason else ''}"),
+        ("Status", f"{known.status}{f', merged into {known.merged_into}' if known.merged_into else ''}"),
+        ("Scope", _scope(known)),
+        ("Onset", f"{utc(known.onset) or 'not known'}{f', {known.onset_method}' if known.onset_method else ''}"),
+        ("Time to detect", _took(took.detect)),
+        ("Time to declare", _took(took.declare)),
+        ("Time to mitigate", _took(took.mitigate)),
+        ("Time to resolve", _took(took.resolve)),
+    )
+    return ["| | |", "| --- | --- |", *(f"| {name} | {_text(value)} |" for name, value in facts)]
+
+
+def _took(seconds: float | None) -> str:
+    return "--" if seconds is None else duration(seconds)
+
+
+def _summary(known: Incident) -> Iterable[str]:
+    began = f"At {utc(known.onset)}" if known.onset is not None else "At a moment that could not be told"
+    first = reading_words(known.readings[0]) if known.readings else known.title
+    end = f" It was {known.status} at {utc(known.resolved)}." if known.resolved is not None else " It is still open."
+    return [f"{began}: {_text(first)}.{end}", "", "_One paragraph for a reader who was not there._"]
+
+
+def _impact(known: Incident) -> list[str]:
+    lines = [_text(known.impact) if known.impact else "_Who noticed, how many, for how long?_"]
+    if not known.readings:
+        return lines
+    lines += [
+        "",
+        "| signal | model | before | during | ratio | where | rows |",
+        "| --- | --- | ---: | ---: | ---: | --- | ---: |",
+    ]
+    for r in known.readings:
+        times_ = ratio(r.now, r.baseline) if r.now is not None and r.baseline is not None else ""
+        where = " ".join(f"{dim}={value}" for dim, value in r.where)
+        share = f" ({percent(r.share)} of the change)" if r.share is not None else ""
+        name = f"{r.signal} {r.subject}".strip()
+        cells = (
+            name,
+            r.model,
+            measured(r.baseline, r.unit),
+            measured(r.now, r.unit),
+            times_,
+            f"{where}{share}",
+            quantity(r.n),
+        )
+        lines.append("| " + " | ".join(_text(cell) for cell in cells) + " |")
+    return lines
+
+
+def _detection(known: Incident) -> Iterable[str]:
+    who = f" by {known.declared_by.user} on {known.declared_by.host}" if known.declared_by is not None else ""
+    lines = [f"Declared {utc(known.declared) or 'never'}{_text(who)}, from what mltriage showed"]
+    lines[0] += f" at {utc(known.detected)}." if known.detected is not None else "."
+    if known.window is not None:
+        lines.append(f"Window {utc(float(known.window[0]))} to {utc(float(known.window[1]))}.")
+    if known.filter:
+        lines.append(f"Rows: {_text(known.filter)}.")
+    return lines
+
+
+def _timeline(known: Incident) -> Iterable[str]:
+    moments = [(known.onset, "", "onset (estimated)")] if known.onset is not None else []
+    moments += [(line.t, line.actor.user, _said(line)) for line in known.timeline]
+    rows = sorted(moments, key=lambda row: row[0] or 0.0)
+    return [
+        "| time | who | what |",
+        "| --- | --- | --- |",
+        *(f"| {utc(t)} | {_text(who)} | {_text(what)} |" for t, who, what in rows),
+    ]
+
+
+def _said(line: Line) -> str:
+    return f"(retracted) {line.text}" if line.retracted else f"{line.text or line.kind}"
+
+
+def _evidence(known: Incident, screen: str) -> Iterable[str]:
+    lines = [f"- {utc(kept.t)} {_text(kept.text)}: {', '.join(kept.blobs)}" for kept in known.evidence]
+    lines += [f"- {_text(link)}" for link in known.links]
+    lines = lines or ["Nothing was kept."]
+    if known.evidence:
+        lines += ["", f"`mltriage replay {known.id}` opens the screens on what was kept."]
+    if screen:
+        lines += ["", "What the screen said:", "", *_fenced(screen)]
+    return lines
+
+
+def _queries(snapshot: Snapshot) -> Iterable[str]:
+    for name, query in queries(snapshot).items():
+        yield from (f"{name}:", "", *_fenced(query), "")
+
+
+def _fenced(text: str) -> list[str]:
+    """A block of text that nothing in it can end early."""
+    lines = [printable(line, TEXT_CHARS) for line in text.rstrip("\n").split("\n")]
+    fence = "`" * max(3, *(len(line) - len(line.lstrip("`")) + 1 for line in lines))
+    return [fence, *lines, fence]
+
+
+def _responders(known: Incident) -> Iterable[str]:
+    by_role = {who: role for role, who in known.roles.items()}
+    names = dict.fromkeys((*by_role, *known.responders))
+    return [f"- {_text(name)}{f', {_text(by_role[name])}' if name in by_role else ''}" for name in names]
+
+
+def _scope(known: Incident) -> str:
+    segment = known.readings[0].where if known.readings else ()
+    where = " ".join(f"{dim}={value}" for dim, value in segment)
+    version = f"version {known.version}" if known.version and "version" not in dict(segment) else ""
+    return ", ".join(filter(None, (known.model, version, known.environment, where, known.filter)))
+
+
+_MARKUP = str.maketrans({c: f"\\{c}" for c in "\\|[]*_"} | {"<": "&lt;", "`": "'"})
+
+
+def _text(text: str) -> str:
+    """Text from outside as Markdown that is nothing but text: no table, link, image or HTML."""
+    return printable(text, TEXT_CHARS).translate(_MARKUP)
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinities as null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,196 @@
+"""`mltriage flag` and `mltriage incidents`, from the command line to the files."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from demo.run import write
+from tests.stores import NOW
+from tests.test_report import at, sources
+from tui import cli
+
+ROOT = Path(__file__).resolve().parent.parent
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three hours of the demo until ten minutes after a fault in one segment."""
+    folder = tmp_path_factory.mktemp("fleet")
+    write(folder, "new-error", seed=3, minutes_after_onset=10, hours=3, now=NOW, rate=0.3)
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Exit status, standard output and standard error of a command line with a journal of its own."""
+    monkeypatch.setenv("MLTRIAGE_INCIDENT_DIR", str(tmp_path / "journal"))
+    monkeypatch.setenv("MLTRIAGE_USER", "alice")
+    monkeypatch.chdir(tmp_path)
+
+    def status(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            cli.main(list(arguments))
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, *capsys.readouterr()
+
+    return status
+
+
+@pytest.fixture
+def incident(run: Run, fleet: Path) -> str:
+    """The id of an incident about the first finding of the demo."""
+    code, out, err = run("flag", "--at", at(NOW), *sources(fleet))
+    assert code == 0, err
+    return out.strip()
+
+
+def test_flag_saves_what_the_report_answers_and_prints_its_id(run: Run, incident: str) -> None:
+    assert re.fullmatch(r"INC-\d{6}-\w{4}", incident)
+    _, out, _ = run("incidents", "show", "last", "--json")
+    whole = json.loads(out)
+    assert whole["model"] == "fraud"
+    assert whole["declared_by"]["user"] == "alice"
+    assert whole["readings"][0]["signal"] == "error"
+    assert set(whole["evidence"][0]["blobs"]) == {"snapshot", "screen"}
+    assert whole["queries"]
+
+
+def test_flagging_the_same_again_joins_and_new_declares_another(run: Run, incident: str, fleet: Path) -> None:
+    code, out, err = run("flag", "--at", at(NOW), *sources(fleet))
+    assert (code, out.strip()) == (0, incident)
+    assert "joined" in err
+    _, other, _ = run("flag", "--new", "--at", at(NOW), *sources(fleet))
+    assert other.strip() != incident
+    _, out, _ = run("incidents", "list")
+    assert len(out.splitlines()) == 2
+
+
+def test_an_incident_lives_from_the_first_note_to_the_export(run: Run, incident: str) -> None:
+    short = incident[-4:]
+    for arguments in (
+        ("note", short, "the feature store answers slowly"),
+        ("severity", short, "1", "--reason", "checkout is down"),
+        ("role", short, "commander", "bob"),
+        ("link", short, "https://grafana.example.com/d/1"),
+        ("status", short, "monitoring", "--reason", "rolled back"),
+        ("resolve", short, "--reason", "old version serves again"),
+    ):
+        code, _, err = run("incidents", *arguments)
+        assert code == 0, err
+        assert f"saved {incident}" in err
+    _, text, _ = run("incidents", "export", incident)
+    for words in ("SEV-1 (checkout is down)", "feature store answers slowly", "- bob, commander", "| resolved |"):
+        assert words in text
+    _, lines, _ = run("incidents", "handoff", incident)
+    assert len(lines.splitlines()) == 12
+    assert run("incidents", "list")[1] == ""
+    assert incident in run("incidents", "list", "--all")[1]
+    assert json.loads(run("incidents", "list", "--all", "--json")[1])[0]["status"] == "resolved"
+    assert run("incidents", "verify")[0] == 0
+
+
+def test_a_line_can_be_retracted_and_an_incident_merged(run: Run, incident: str, fleet: Path) -> None:
+    _, other, _ = run("flag", "--new", "--at", at(NOW), *sources(fleet))
+    run("incidents", "note", incident, "wrong guess")
+    event = json.loads(run("incidents", "show", incident, "--json")[1])["timeline"][-1]["event"]
+    assert run("incidents", "retract", incident, event)[0] == 0
+    assert "(retracted) wrong guess" in run("incidents", "show", incident)[1]
+    assert run("incidents", "merge", other.strip(), incident)[0] == 0
+    assert other.strip() not in run("incidents", "list")[1]
+    assert run("incidents", "merge", incident, incident)[0] == 1
+
+
+def test_nothing_is_flagged_where_nothing_changed_unless_a_title_is_given(
+    run: Run, tmp_path: Path, fleet: Path
+) -> None:
+    quiet = ("--at", at(NOW - 3_600), *sources(fleet))
+    code, out, err = run("flag", *quiet)
+    assert (code, out) == (1, "")
+    assert "--title" in err
+    assert not (tmp_path / "journal").exists()
+    code, out, _ = run("flag", *quiet, "--title", "users complain", "--note", "call from support")
+    assert code == 0
+    assert "users complain" in run("incidents", "show", out.strip())[1]
+    assert run("flag", *quiet, "--finding", "3")[0] == 1
+
+
+def test_a_source_that_fails_can_be_flagged(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("flag", "--logs", str(tmp_path / "missing"))
+    assert code == 0
+    assert "missing" in run("incidents", "show", out.strip())[1]
+
+
+@pytest.mark.parametrize("arguments", [("show", "INC-000000-AAAA"), ("note", "zzzz", "x"), ("show", "last")])
+def test_an_unknown_incident_is_told_with_the_folder(run: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    code, out, err = run("incidents", *arguments)
+    assert (code, out) == (1, "")
+    assert str(tmp_path / "journal") in err
+
+
+def test_purge_asks_and_deletes(run: Run, incident: str) -> None:
+    assert run("incidents", "purge", incident, "--yes")[0] == 0
+    assert run("incidents", "show", incident)[0] == 1
+
+
+def test_damage_is_the_exit_status_of_verify(run: Run, incident: str, tmp_path: Path) -> None:
+    next((tmp_path / "journal" / incident / "blobs").glob("*.txt")).write_text("forged")
+    code, out, _ = run("incidents", "verify")
+    assert code == 1
+    assert "its hash is" in out
+
+
+def test_what_cannot_be_saved_anywhere_says_so_with_its_own_status(
+    run: Run, incident: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from incidents import files
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "append", full)
+    code, _, err = run("incidents", "note", incident, "x")
+    assert code == 3
+    assert "NOT SAVED" in err
+    assert "No space left" in err
+
+
+def test_an_incident_in_memory_alone_is_loud_and_has_its_own_status(
+    run: Run, incident: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from incidents import files
+
+    memory = tmp_path / "run"
+    memory.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))
+    write_line = files.append
+
+    def full(descriptor: int, line: bytes) -> None:
+        if str(memory) not in Path(f"/proc/self/fd/{descriptor}").resolve().as_posix():
+            raise OSError(28, "No space left on device")
+        write_line(descriptor, line)
+
+    monkeypatch.setattr(files, "append", full)
+    code, _, err = run("incidents", "note", incident, "still here")
+    assert code == 2
+    assert "NOT DURABLE" in err
+    assert "still here" in err  # the record as text, to be copied
+    monkeypatch.undo()
+    monkeypatch.setenv("MLTRIAGE_INCIDENT_DIR", str(tmp_path / "journal"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))
+    assert "still here" in run("incidents", "show", incident)[1]
+    assert list((memory / "mltriage" / "incidents").iterdir()) == []
+
+
+def test_the_first_help_of_incidents_imports_nothing_heavy() -> None:
+    code = "import sys; from tui.cli import main\ntry: main(['incidents', '--help'])\nexcept SystemExit: pass\n"
+    code += "print(sorted({'numpy', 'httpx', 'textual', 'ulid'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
