@@ -390,10 +390,19 @@ class FeatureRow:
     unseen: float = 0.0
     """Share of values that the baseline never had."""
     score: float = 0.0
-    readings: Readings | None = None
+    mean: float | None = None
+    """Of the finite values; None for categories."""
+    mean_baseline: float | None = None
     per_minute: float | None = None
     """Rows with a value per minute."""
     per_minute_baseline: float | None = None
+
+    @property
+    def readings(self) -> Readings | None:
+        """The drift in the numbers of other tools, worked out when they are looked at: nothing is decided by them."""
+        from analysis.readings import readings
+
+        return readings(self.now, self.baseline, self.bins, mean=self.mean, mean_baseline=self.mean_baseline)
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,16 @@ def _category_words(p: Floats, q: Floats, bins: CategoryBins, stuck: int | None,
     return f"{'more' if p[i] > q[i] else 'fewer'} {label} {percent(float(q[i]))} -> {percent(float(p[i]))}"
 
 
+def may_be_clipped(now: Floats, before: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """[F] whether `clipped_bin` can find anything in [F, B] shares: a tail that held 1 % is gone, at either end."""
+    found = np.zeros(len(now), dtype=np.bool_)
+    for order in (slice(None), slice(None, None, -1)):
+        beyond_now = np.cumsum(now[:, order], axis=1)
+        beyond = np.cumsum(before[:, order], axis=1)
+        found |= ((beyond >= CLIPPED_TAIL) & (beyond_now <= 0.1 * beyond)).any(axis=1)
+    return found
+
+
 def clipped_bin(live: Floats, baseline: Floats) -> int | None:
     """The bin on which all that lay beyond it was piled up, at the upper or the lower end; None when there is none.
 

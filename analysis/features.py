@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 
 from analysis.answer import FeatureRow
 from analysis.cases import Case
-from analysis.direction import CONSTANT_SHARE, UNSEEN_SHARE, clipped_bin, direction
+from analysis.direction import CONSTANT_SHARE, UNSEEN_SHARE, direction, may_be_clipped
+from analysis.distances import shares
 from analysis.evidence import UNSEEN, Bins, CategoryBins, Histogram, NumericBins
 from analysis.feature_cases import DRIFT_UNIT, QUALITY_UNIT_PP, drift_case, quality_case
-from analysis.feature_counts import FeatureCounts, feature_counts, feature_histogram
+from analysis.feature_counts import FeatureColumns, FeatureCounts, feature_counts
 from analysis.multiple import benjamini_hochberg
 from analysis.quality import MIN_EFFECT_PP, QualityCheck, quality_checks, unit_change
 from analysis.ranking import lower_bound
-from analysis.readings import readings
 from analysis.scales import Scale, scale_since, scales
 from analysis.shift import AUC_FLOOR, JS_FLOOR, ShiftTest, shift_test, shift_tests
-from analysis.slices import window_sums
 from analysis.special import normal_quantile
 from analysis.view import Frame
 
@@ -48,63 +47,110 @@ class FeatureChange:
     case: Case | None
 
 
-def feature_changes(
-    features: Mapping[str, Histogram], frame: Frame, newest: float | None, model: str
-) -> tuple[FeatureChange, ...]:
-    """Every feature that the model logged in the baseline, the most changed first.
+_Key = tuple[str, str]
+"""(model, feature)"""
 
-    Drift needs both gates: q < .01 under the spread of the reference windows, with Benjamini-Hochberg
-    over the model's features, and a distance or a mean rank that matters. Quality checks come with their own gates.
+
+def feature_changes(
+    features: Mapping[str, Histogram], frame: Frame, newest: float | None, models: Sequence[str]
+) -> Mapping[str, tuple[FeatureChange, ...]]:
+    """Every feature that each model logged in the baseline, the most changed first.
+
+    Drift needs both gates: q < .01 under the spread of the reference windows, with Benjamini-Hochberg over the
+    model's features, and a distance or a mean rank that matters. Quality checks come with their own gates. All models
+    are tested together, because a test of many features costs little more than that of one.
     """
-    own = {name: feature_histogram(name, h, model) for name, h in sorted(features.items()) if (model,) in h.keys}
-    own = {name: h for name, h in own.items() if window_sums(h.t, h.n[:, 0], frame.references).sum() > 0}
+    own = {
+        (model, name): FeatureColumns.of(name, h, model)
+        for model in models
+        for name, h in sorted(features.items())
+        if (model,) in h.keys
+    }
+    whole, *recent = scales(frame, newest)
+    counts = feature_counts(own, whole)
+    counts = {key: c for key, c in counts.items() if c.baseline.sum() > 0}
+    own = {key: own[key] for key in counts}
+    # The panel shows the whole window's numbers unless only its recent part changed.
+    found = _at_scale(own, counts, whole, frame, every=True)
+    best = dict(found)
+    for scale in recent:
+        for key, change in _at_scale(own, feature_counts(own, scale), scale, frame).items():
+            if change.row.score > best[key].row.score:
+                best[key] = change
+    changes: dict[str, list[FeatureChange]] = {model: [] for model in models}
+    for key, change in found.items():
+        moved = best[key]
+        changes[key[0]].append(change if moved.case is None else _since_onset(key, own[key], moved, frame, newest))
+    return {
+        model: tuple(sorted(listed, key=lambda c: (-c.row.score, -c.row.shift, c.row.feature)))
+        for model, listed in changes.items()
+    }
+
+
+def _at_scale(
+    own: Mapping[_Key, FeatureColumns],
+    counts: Mapping[_Key, FeatureCounts],
+    scale: Scale,
+    frame: Frame,
+    *,
+    every: bool = False,
+) -> dict[_Key, FeatureChange]:
+    """The features at one scale: `every` one of them, or those that may have changed."""
     if not own:
-        return ()
-    best: dict[str, FeatureChange] = {}
-    whole: dict[str, FeatureRow] = {}
-    for scale in scales(frame, newest):
-        counts = {name: feature_counts(h, scale) for name, h in own.items()}
-        tests = shift_tests([c.case(ordered=isinstance(own[name].bins, NumericBins)) for name, c in counts.items()])
-        qs = benjamini_hochberg(np.array([test.p for test in tests]))
-        for (name, c), test, q in zip(counts.items(), tests, qs, strict=True):
-            change = _change(name, own[name], c, test, float(q), scale, frame, model)
-            whole.setdefault(name, change.row)
-            if name not in best or change.row.score > best[name].row.score:
-                best[name] = change
-    changes = [
-        # The panel shows the whole window's numbers unless only its recent part changed.
-        FeatureChange(row, None)
-        if best[name].case is None
-        else _since_onset(name, own[name], best[name], frame, newest, model)
-        for name, row in whole.items()
-    ]
-    return tuple(sorted(changes, key=lambda c: (-c.row.score, -c.row.shift, c.row.feature)))
+        return {}
+    bins = [columns.histogram.bins for columns in own.values()]
+    tests = shift_tests(
+        [c.case(ordered=isinstance(kind, NumericBins)) for c, kind in zip(counts.values(), bins, strict=True)]
+    )
+    p = np.array([test.p for test in tests])
+    of_model = np.array([model for model, _ in own])
+    qs = np.empty(len(p))
+    for model in dict.fromkeys(model for model, _ in own):
+        qs[of_model == model] = benjamini_hochberg(p[of_model == model])
+    failing = may_fail(list(counts.values()), bins)
+    return {
+        key: _change(key, own[key].histogram, c, test, float(q), scale, frame, may=bool(may))
+        for (key, c), test, q, may in zip(counts.items(), tests, qs, failing, strict=True)
+        if every or may or q < MAX_Q
+    }
 
 
 def _since_onset(
-    name: str, h: Histogram, change: FeatureChange, frame: Frame, newest: float | None, model: str
+    key: _Key, columns: FeatureColumns, change: FeatureChange, frame: Frame, newest: float | None
 ) -> FeatureChange:
     """The change measured from its onset on, where one is known: over a longer window it is diluted."""
     onset = change.case.finding.onset if change.case is not None else None
     begun = None if onset is None else scale_since(frame, onset, newest)
     if begun is None:
         return change
-    counts = feature_counts(h, begun)
+    (counts,), h = feature_counts({key: columns}, begun).values(), columns.histogram
     (test,) = shift_tests([counts.case(ordered=isinstance(h.bins, NumericBins))])
-    again = _change(name, h, counts, test, change.row.q, begun, frame, model)
+    (may,) = may_fail([counts], [h.bins])
+    again = _change(key, h, counts, test, change.row.q, begun, frame, may=bool(may))
     return again if again.case is not None and again.row.score >= change.row.score else change
 
 
 def _change(
-    name: str, h: Histogram, c: FeatureCounts, test: ShiftTest, q: float, scale: Scale, frame: Frame, model: str
+    key: _Key,
+    h: Histogram,
+    c: FeatureCounts,
+    test: ShiftTest,
+    q: float,
+    scale: Scale,
+    frame: Frame,
+    *,
+    may: bool,
 ) -> FeatureChange:
-    n, m, rows = float(c.live.sum()), float(c.windows.sum()), float(c.live.sum()) + c.null
+    """One feature at one scale. `may`: whether a quality check is worth its p-value (`may_fail`)."""
+    model, name = key
+    n, m = float(c.live.sum()), float(c.baseline.sum())
+    rows = n + c.null
     enough = rows >= MIN_ROWS and m >= MIN_ROWS
     numeric = isinstance(h.bins, NumericBins)
     means = (c.mean, c.mean_baseline) if numeric else (None, None)
     drifts = enough and n >= MIN_ROWS and q < MAX_Q and _matters(test)
     checks: list[QualityCheck] = []
-    if enough and _may_fail(c, h.bins):
+    if enough and may:
         checks = quality_checks(c.live, c.null, c.windows, c.nulls, h.bins)
     if drifts:
         unit = unit_change(c.live, c.baseline, h.bins, test.p, mean=means[0], mean_baseline=means[1])
@@ -142,7 +188,8 @@ def _change(
         n_baseline=m + base_nulls,
         unseen=_unseen(c.live, h.bins) / n if n else 0.0,
         score=bound,
-        readings=readings(c.live, c.baseline, h.bins, mean=means[0], mean_baseline=means[1]),
+        mean=means[0],
+        mean_baseline=means[1],
         per_minute=n / (scale.live.length / 60),
         per_minute_baseline=m / (seen_s / 60) if seen_s else None,
     )
@@ -166,18 +213,29 @@ def _unseen(live: Floats, bins: Bins) -> float:
     return float(live[bins.labels.index(UNSEEN)]) if isinstance(bins, CategoryBins) and known else 0.0
 
 
-def _may_fail(c: FeatureCounts, bins: Bins) -> bool:
-    """Whether a share moved as far as a quality check asks; its p-value costs ten times as much to know."""
-    n, m, nulls = float(c.live.sum()), float(c.windows.sum()), float(c.nulls.sum())
-    if abs(c.null / (n + c.null) - nulls / (m + nulls)) * 100 >= MIN_EFFECT_PP:
-        return True
-    if n <= 0:
-        return False
-    if isinstance(bins, NumericBins) and clipped_bin(c.live, c.baseline) is not None:
-        return True
-    outer = (c.live[0] + c.live[-1]) / n - (c.windows[:, 0] + c.windows[:, -1]).sum() / m
-    unseen = isinstance(bins, CategoryBins) and c.live[-1] / n >= UNSEEN_SHARE
-    return bool(unseen or outer * 100 >= MIN_EFFECT_PP or c.live.max() / n >= CONSTANT_SHARE)
+def may_fail(counts: Sequence[FeatureCounts], bins: Sequence[Bins]) -> NDArray[np.bool_]:
+    """[F] whether a share moved as far as a quality check asks; the checks' p-values cost ten times as much to know."""
+    width = max(len(kind) for kind in bins)
+    live, base = np.zeros((len(counts), width)), np.zeros((len(counts), width))
+    ends = np.array([len(kind) - 1 for kind in bins])
+    for i, c in enumerate(counts):
+        live[i, : len(c.live)], base[i, : len(c.baseline)] = c.live, c.baseline
+    rows = np.arange(len(counts))
+    n, m = live.sum(axis=1), base.sum(axis=1)
+    now, before = shares(live), shares(base)
+    null, nulls = np.array([c.null for c in counts]), np.array([c.nulls.sum() for c in counts])
+    moved = np.abs(null / np.maximum(n + null, 1) - nulls / np.maximum(m + nulls, 1)) * 100 >= MIN_EFFECT_PP
+    ordered = np.array([isinstance(kind, NumericBins) for kind in bins])
+    outer = (now[:, 0] + now[rows, ends]) - (before[:, 0] + before[rows, ends])
+    known = np.array([isinstance(kind, CategoryBins) for kind in bins])
+    by_value = (
+        (outer * 100 >= MIN_EFFECT_PP)
+        | (known & (now[rows, ends] >= UNSEEN_SHARE))
+        | (now.max(axis=1) >= CONSTANT_SHARE)
+        | (ordered & may_be_clipped(now, before))
+    )
+    failing: NDArray[np.bool_] = moved | ((n > 0) & by_value)
+    return failing
 
 
 def _check_bound(check: QualityCheck) -> float:

@@ -78,12 +78,22 @@ def read(series: Series, frame: Frame, end: int) -> Reading | None:
     now = _samples(series, recent)[1]
     if not len(now):
         return None
-    windows = [_samples(series, window)[1] for window in frame.references]
-    filled = [w for w in windows if len(w)]
-    history = np.array([w.mean() for w in filled])
-    spread = float(np.median([w.std() for w in filled])) if filled else math.inf
+    history, spreads = _levels(series, frame.references)
+    spread = float(np.median(spreads)) if len(spreads) else math.inf
     baseline = float(history.mean()) if len(history) else math.nan
     return Reading(series, float(now.mean()), baseline, history, spread)
+
+
+def _levels(series: Series, windows: Sequence[Window]) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of the samples of each window that holds any."""
+    known = np.isfinite(series.v)
+    v = np.where(known, series.v, 0.0)
+    centre = float(v.sum() / max(1, known.sum()))
+    off = np.where(known, series.v - centre, 0.0)
+    n, total, squares = window_sums(series.t, np.column_stack([known, off, off * off]), windows).T
+    held = n > 0
+    mean = total[held] / n[held]
+    return centre + mean, np.sqrt(np.maximum(squares[held] / n[held] - mean**2, 0.0))
 
 
 def readings(gauges: Iterable[Series], frame: Frame) -> tuple[Reading, ...]:

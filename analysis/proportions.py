@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.special import binom_sf, hypergeom_sf, normal_quantile, normal_sf, t_two_sided
+from analysis.special import binom_sf, hypergeom_sf, normal_quantile, normal_sf, t_two_sided_of_one
 
 if TYPE_CHECKING:
     from analysis.evidence import Floats
@@ -113,7 +113,7 @@ def share_test(k: float, n: float, k_windows: ArrayLike, n_windows: ArrayLike) -
     k2, n2 = float(events.sum()), float(sizes.sum())
     dispersion = float(shrunk_dispersion(share_dispersion(events, sizes), max(count, 1)))
     z = two_proportion_z(k, n, k2, n2, dispersion)
-    p = float(t_two_sided(z, count + PRIOR_WEIGHT - 1)) if count > 1 else float(2 * normal_sf(abs(z)))
+    p = t_two_sided_of_one(z, count + PRIOR_WEIGHT - 1) if count > 1 else float(2 * normal_sf(abs(z)))
     if k + k2 < EXACT_BELOW:
         p = max(p, exact_two_sided(k, n, k2, n2))
     now, before = (k / n if n > 0 else math.nan), (k2 / n2 if n2 > 0 else math.nan)

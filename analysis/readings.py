@@ -24,7 +24,7 @@ ZERO_SHARE = 1e-4
 def readings(
     live: Floats, baseline: Floats, bins: Bins, *, mean: float | None = None, mean_baseline: float | None = None
 ) -> Readings | None:
-    """PSI, Jensen-Shannon, Kolmogorov-Smirnov and normalised Wasserstein of [B] counts; None when a side is empty.
+    """PSI, Jensen-Shannon, Kolmogorov-Smirnov and normalised Wasserstein of [B] counts or shares; None without any.
 
     `mean` and `mean_baseline` are sum / count of the same rows. Jensen-Shannon is the distance to base 2, as NannyML
     prints it; Evidently's is the same times √ln 2.

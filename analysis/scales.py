@@ -12,7 +12,8 @@ from analysis.slices import tiles
 from analysis.view import Frame, Window
 
 RECENT_BUCKETS = 5
-MAX_REFERENCES = 48
+MAX_REFERENCES = 24
+"""Of short windows; each costs as much as the live one, and more of them say little more about the spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def scales(frame: Frame, newest: float | None) -> tuple[Scale, ...]:
     end = frame.live.end
     if newest is not None:
         end = max(frame.live.start + length, min(end, (int(newest) // frame.step + 1) * frame.step))
-    return (whole, Scale(Window(end - length, end), tiles(frame.references, length)[:MAX_REFERENCES]))
+    return (whole, Scale(Window(end - length, end), _spread(tiles(frame.references, length))))
 
 
 def scale_since(frame: Frame, start: float, newest: float | None) -> Scale | None:
@@ -48,4 +49,9 @@ def scale_since(frame: Frame, start: float, newest: float | None) -> Scale | Non
     end = frame.live.end if newest is None else min(frame.live.end, (int(newest) // frame.step + 1) * frame.step)
     if end - begin < 2 * frame.step:
         return None
-    return Scale(Window(begin, end), tiles(frame.references, end - begin)[:MAX_REFERENCES])
+    return Scale(Window(begin, end), _spread(tiles(frame.references, end - begin)))
+
+
+def _spread(windows: tuple[Window, ...]) -> tuple[Window, ...]:
+    """At most `MAX_REFERENCES` of them, evenly over the whole time."""
+    return windows[:: -(-len(windows) // MAX_REFERENCES)] if windows else windows

@@ -31,10 +31,22 @@ def window_sum(t: Ints, n: Floats, window: Window) -> Floats:
 
 def window_sums(t: Ints, n: Floats, windows: Sequence[Window]) -> Floats:
     """Sum over the buckets of each window. n: [T, ...] -> [len(windows), ...]"""
-    starts = np.array([w.start for w in windows], dtype=np.int64)
-    ends = np.array([w.end for w in windows], dtype=np.int64)
-    cumulative = np.concatenate([np.zeros((1, *n.shape[1:])), np.cumsum(n, axis=0)])
-    sums: Floats = cumulative[np.searchsorted(t, ends)] - cumulative[np.searchsorted(t, starts)]
+    sums: Floats = np.zeros((len(windows), *n.shape[1:]))
+    if not len(t) or not windows:
+        return sums
+    bounds = np.searchsorted(t, [(w.start, w.end) for w in windows])
+    first, end = bounds[:, 0], bounds[:, 1]
+    held = np.flatnonzero(first < end)
+    if not held.size:
+        return sums
+    # reduceat adds from each index to the next, so pairs of (first, last) give every window and, between, what nobody
+    # asked for. It may not begin at the end of the array: the last row is added by hand.
+    last = end[held] - 1
+    pairs = np.stack([first[held], last], axis=1).ravel()
+    inner: Floats = np.add.reduceat(n, pairs, axis=0)[::2]
+    longer = last > first[held]
+    inner[longer] += n[last[longer]]
+    sums[held] = inner
     return sums
 
 
@@ -155,6 +167,8 @@ def model_counts(counts: Counts, model: str) -> Floats:
 
 def model_histogram(histogram: Histogram, model: str) -> Histogram:
     """The histogram of one model, summed over the other parts of the key."""
+    if histogram.keys == ((model,),):
+        return histogram
     at = key_index(histogram.keys, model=model)
     return Histogram(
         histogram.t,

@@ -228,6 +228,18 @@ def t_sf(t: ArrayLike, df: ArrayLike) -> Floats:
     return np.where(at >= 0, half, 1.0 - half)
 
 
+def t_two_sided_of_one(t: float, df: float) -> float:
+    """`t_two_sided` of single numbers, df > 0: a dozen times faster than arrays of one."""
+    if t == 0 or not math.isfinite(t):
+        return 1.0 if t == 0 else 0.0 if math.isinf(t) else math.nan
+    square, a, b = t * t, df / 2, 0.5
+    x, y = df / (df + square), square / (df + square)
+    density = math.exp(a * math.log(x) + b * math.log(y) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b))
+    if x <= (a + 1) / (a + b + 2):
+        return min(1.0, density * _beta_fraction_of_one(a, b, x) / a)
+    return max(0.0, 1.0 - density * _beta_fraction_of_one(b, a, y) / b)
+
+
 def t_two_sided(t: ArrayLike, df: ArrayLike) -> Floats:
     """P(|T| > |t|) of Student's t."""
     return np.minimum(1.0, 2.0 * t_sf(np.abs(np.asarray(t, dtype=np.float64)), df))

@@ -88,16 +88,15 @@ def judge(evidence: Evidence, view: View, frame: Frame, now: float, *, threshold
     gauges = readings(metrics.gauges, frame) if metrics is not None else ()
     cases: list[Case] = [*infra_cases(gauges, frame), *_source_cases(evidence, frame, now)]
     marks: list[Mark] = []
-    features: dict[str, tuple[FeatureRow, ...]] = {}
+    inputs = logs.features if logs is not None else {}
+    changes = feature_changes(inputs, frame, logs.newest if logs is not None else None, [m.name for m in models])
+    features = {name: tuple(change.row for change in own) for name, own in changes.items()}
     labels: dict[str, LabelJudgement] = {}
     for model in models:
         own, own_marks = _model_cases(model, logs, view, frame, threshold)
         cases += own
         marks += own_marks
-        if logs is not None and logs.features:
-            changes = feature_changes(logs.features, frame, logs.newest, model.name)
-            features[model.name] = tuple(change.row for change in changes)
-            cases += [change.case for change in changes if change.case is not None]
+        cases += [change.case for change in changes[model.name] if change.case is not None]
         if logs is not None and logs.labels is not None:
             moment = now if view.end is None else float(view.end)
             said = judge_labels(logs.labels, frame, model.name, moment, pinned=view.end is not None)

@@ -21,7 +21,6 @@ from analysis.answer import (
     Mark,
     ModelRow,
     PanelStatus,
-    Readings,
     ScoreBand,
     Segment,
     Severity,
@@ -338,7 +337,6 @@ def _features(status: PanelStatus, rng: np.random.Generator) -> FeaturesPanel:
             _bell(places, 6, 2.2),
             1_101_600,
             7_700_000,
-            readings=Readings(1.2 * moved, 0.03 + 0.1 * moved, 0.02 + 0.12 * moved, 0.01 + 0.4 * moved),
             per_minute=36_720.0,
             per_minute_baseline=36_650.0,
         )
@@ -360,7 +358,6 @@ def _features(status: PanelStatus, rng: np.random.Generator) -> FeaturesPanel:
         1_101_600,
         7_700_000,
         unseen=0.07,
-        readings=Readings(1.14, 0.42, None, None),
         per_minute=32_310.0,
         per_minute_baseline=36_650.0,
     )

@@ -61,7 +61,7 @@ HEALTHY: Mapping[str, tuple[NumericBins | CategoryBins, SharesOver]] = {
 
 
 def changes_of(model: Model, seed: int = 1) -> tuple[FeatureChange, ...]:
-    return feature_changes(model_logs(model, seed).features, FRAME, NEWEST, model.name)
+    return feature_changes(model_logs(model, seed).features, FRAME, NEWEST, [model.name])[model.name]
 
 
 def only_case(changes: tuple[FeatureChange, ...], feature: str) -> Case:
@@ -213,14 +213,14 @@ def test_too_few_rows_say_so_and_claim_nothing() -> None:
 
 def test_without_a_baseline_no_feature_is_judged() -> None:
     logs = without_references(model_logs(Model(features=HEALTHY)))
-    assert feature_changes(logs.features, FRAME, NEWEST, "shop") == ()
-    assert feature_changes({}, FRAME, NEWEST, "shop") == ()
+    assert feature_changes(logs.features, FRAME, NEWEST, ["shop"]) == {"shop": ()}
+    assert feature_changes({}, FRAME, NEWEST, ["shop"]) == {"shop": ()}
 
 
 def test_a_model_that_vanishes_or_is_not_there_has_no_changes() -> None:
     changes = changes_of(Model(rate=after(FRAME.live.start, 0, 20), features=HEALTHY))
     assert [change.row.state for change in changes] == ["too few"] * 3
-    assert feature_changes(model_logs(Model(features=HEALTHY)).features, FRAME, NEWEST, "other") == ()
+    assert feature_changes(model_logs(Model(features=HEALTHY)).features, FRAME, NEWEST, ["other"]) == {"other": ()}
 
 
 def test_a_cause_never_outranks_every_symptom() -> None:
