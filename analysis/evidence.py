@@ -128,6 +128,25 @@ class ErrorCounts:
     """One raw message of each key, where the source logs messages."""
 
 
+PAIR_MEASURES = (
+    "answered", "pairs", "agree", "labelled", "only_live_right", "only_shadow_right", "scored", "moved", "live_score",
+    "shadow_score", "live_failed", "shadow_failed",
+)  # fmt: skip
+"""What is counted of requests that a shadow version answered too: all of them; those that both predicted, and how many
+alike; those with a label, and how many only one side got right; those with two scores, the sum of |shadow - live|, and
+the sum of each; and the errors of each side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Requests that a shadow version answered beside the live one."""
+
+    counts: Counts
+    """By (model, live version, shadow version, measure), in the bucket of the live row."""
+    latency: Histogram | None
+    """Milliseconds by (model, live version, shadow version, "live" or "shadow"). None: not logged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Labels:
     """Predictions and the labels that have arrived for them, as a table of [N] cells; equal cells add up.
@@ -242,3 +261,5 @@ class LogEvidence:
     """Unix seconds of the newest row."""
     labels: Labels | None = None
     """None: predictions or labels are not logged."""
+    pairs: Pairs | None = None
+    """None: shadow rows, request ids or predictions are not logged."""

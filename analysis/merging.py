@@ -17,6 +17,7 @@ from analysis.slices import (
     merge_errors,
     merge_features,
     merge_histograms,
+    merge_pairs,
     merge_traffic,
 )
 
@@ -34,6 +35,7 @@ def merge_logs(a: LogEvidence, b: LogEvidence) -> LogEvidence:
         errors=either(a.errors, b.errors, merge_errors),
         newest=max(newest, default=None),
         labels=either(a.labels, b.labels, merge_labels),
+        pairs=either(a.pairs, b.pairs, merge_pairs),
     )
 
 

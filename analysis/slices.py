@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.evidence import Counts, Cube, ErrorCounts, Histogram, Key, Traffic
+from analysis.evidence import Counts, Cube, ErrorCounts, Histogram, Key, Pairs, Traffic
 from analysis.view import Window
 
 Floats = NDArray[np.float64]
@@ -126,6 +126,11 @@ def merge_features(a: Mapping[str, Histogram], b: Mapping[str, Histogram]) -> Ma
     return merged
 
 
+def merge_pairs(a: Pairs, b: Pairs) -> Pairs:
+    """The sum of two spans or stores."""
+    return Pairs(merge_counts(a.counts, b.counts), either(a.latency, b.latency, merge_histograms))
+
+
 def cut_counts(counts: Counts, keep: Callable[[Ints], NDArray[np.bool_]]) -> Counts:
     """Only the buckets whose start `keep` accepts."""
     rows = keep(counts.t)
@@ -157,6 +162,11 @@ def cut_features(
 ) -> Mapping[str, Histogram]:
     """Only the buckets whose start `keep` accepts, of every feature."""
     return {name: cut_histogram(histogram, keep) for name, histogram in features.items()}
+
+
+def cut_pairs(pairs: Pairs, keep: Callable[[Ints], NDArray[np.bool_]]) -> Pairs:
+    """Only the buckets whose start `keep` accepts."""
+    return Pairs(cut_counts(pairs.counts, keep), None if pairs.latency is None else cut_histogram(pairs.latency, keep))
 
 
 def model_counts(counts: Counts, model: str) -> Floats:

@@ -22,6 +22,7 @@ from analysis.answer import (
     ModelRow,
     PanelStatus,
     Severity,
+    ShadowPanel,
     Signal,
     Snapshot,
     SourceStatus,
@@ -37,6 +38,7 @@ from analysis.infra import Reading, infra_cases, infra_panel, readings
 from analysis.latency import latency_case, latency_panel, percentiles, summary
 from analysis.ranking import severity, weighted
 from analysis.reliability import accuracy_panel
+from analysis.shadow import agreement_cases, shadow_panel
 from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum
 from analysis.traffic import models_of, rate_case, silence_case, version_events
 from analysis.trust import LabelJudgement, judge_labels
@@ -102,6 +104,8 @@ def judge(evidence: Evidence, view: View, frame: Frame, now: float, *, threshold
             said = judge_labels(logs.labels, frame, model.name, moment, pinned=view.end is not None)
             labels[model.name] = said
             cases += [said.case] if said.case is not None else []
+        if logs is not None and logs.pairs is not None and view.baseline.kind != "version":
+            cases += agreement_cases(logs.pairs, frame, logs.newest, model.name)
     findings = told([case.finding for case in cases], frame.step)
     by_key = {case.finding.key: case for case in cases}
     rows = sorted(
@@ -145,6 +149,7 @@ def picture(judgement: Judgement, evidence: Evidence, view: View, now: float, *,
         errors=_errors(evidence, models, frame, focus),
         features=FeaturesPanel(_status(evidence, "features", from_logs=True, present=bool(features)), focus, features),
         infra=_infra(evidence, judgement.gauges, judgement.cases, frame, focus),
+        shadow=_shadow(evidence, frame, focus),
         notes=(*_notes(evidence, frame), *evidence.notes),
         accuracy=_accuracy(evidence, judgement, view, now, focus),
     )
@@ -331,7 +336,7 @@ def _status(evidence: Evidence, part: str, *, from_logs: bool, present: bool) ->
     elif state is State.STALE:
         message = "no new data"
     elif not present and state is State.LIVE:
-        word = {"traffic": "latency"}.get(part, part)
+        word = {"traffic": "latency", "pairs": "shadow rows of this model"}.get(part, part)
         state, message = State.ABSENT, f"{worst.name} {'logs' if from_logs else 'exposes'} no {word}"
     elif state is State.EMPTY:
         message = "no data in this window"
@@ -396,6 +401,15 @@ def _infra(
 ) -> InfraPanel:
     status = _status(evidence, "infrastructure", from_logs=False, present=bool(gauges))
     return infra_panel(gauges, cases, frame, status, focus)
+
+
+def _shadow(evidence: Evidence, frame: Frame, focus: str) -> ShadowPanel:
+    pairs = evidence.logs.pairs if evidence.logs is not None else None
+    present = pairs is not None and any(key[0] == focus for key in pairs.counts.keys)
+    status = _status(evidence, "pairs", from_logs=True, present=present)
+    if pairs is None or not present:
+        return ShadowPanel(status, focus)
+    return shadow_panel(pairs, frame, focus, status)
 
 
 def _notes(evidence: Evidence, frame: Frame) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from analysis.evidence import Bins, Cube, ErrorCounts, Fetched, Histogram, Labels, MetricEvidence, Traffic
+from analysis.evidence import Bins, Cube, ErrorCounts, Fetched, Histogram, Labels, MetricEvidence, Pairs, Traffic
 from analysis.filters import ALL, Filter, Scalar
 from analysis.view import Window
 
@@ -64,7 +64,7 @@ class Schema:
     """Column -> the store's own type."""
     fields: Mapping[str, str]
     """Canonical field -> SQL expression. Fields: ts, request_id, model, version, latency_ms, error_type, error_message,
-    prediction, confidence, label, label_ts, weight."""
+    prediction, confidence, label, label_ts, weight, shadow."""
     dims: Mapping[str, str]
     """Dimension -> SQL expression (strings and booleans of few values)."""
     features: tuple[FeatureSpec, ...]
@@ -149,6 +149,16 @@ class LogStore(Protocol):
         """Predictions per bucket by (model,), score band and delay of the label (seconds, -1 bin: none yet).
 
         Labels that came after `known_at` (unix seconds) are not counted. None: predictions or labels are not logged.
+        """
+        ...
+
+    async def agreement(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[Pairs | None]:
+        """Requests that a shadow version answered too, per bucket of the served row.
+
+        None: shadow rows, request ids or predictions are not logged. Every question may name the fields of a pair
+        (shadow_version, shadow_prediction, shadow_confidence, shadow_latency_ms, shadow_error_type) beside those of
+        the served row, and is then answered from the pairs. Otherwise shadow rows are in no answer but to a filter
+        that names `shadow`.
         """
         ...
 

@@ -21,6 +21,7 @@ from connectors.duckdb_transport import DuckDbTransport
 from connectors.logfiles import Footers, LogFile, RowGroup, file_list, list_files, roots, rows_inside
 from connectors.mapping import Layout, Mapping, infer, model_expression, read_stats, stats_sql
 from connectors.sql import Mapped, QueryError, Source, SqlStore
+from connectors.sqlpairs import pair_kinds
 from connectors.tail import Tail
 from connectors.timecolumn import TimeColumn, ticks_per_second
 
@@ -104,7 +105,7 @@ class DuckDbStore(SqlStore):
 
     async def _mapped(self) -> Mapped:
         layout = (await self._duckdb.call(self._look)).layout
-        return Mapped(layout.schema, layout.kinds)
+        return Mapped(layout.schema, {**layout.kinds, **pair_kinds(layout.schema, layout.kinds)})
 
     def _look(self, con: Any) -> _State:
         """List the files, read what is new, and map the columns again when they changed."""

@@ -27,6 +27,7 @@ from connectors.wellknown import (
     FIELD_NAMES,
     NOT_ERRORS,
     SAMPLING_NAMES,
+    SHADOW_WORDS,
     STATUS_NAMES,
     feature_prefix,
     latency_unit,
@@ -35,7 +36,7 @@ from connectors.wellknown import (
 
 FIELDS = (
     "ts", "request_id", "model", "version", "latency_ms", "error_type", "error_message", "prediction", "confidence",
-    "label", "label_ts", "weight",
+    "label", "label_ts", "weight", "shadow",
 )  # fmt: skip
 DIM_VALUES = 50
 NAMED_DIM_VALUES = 500
@@ -247,6 +248,8 @@ class _Inference:
             self.fields[name], self.kinds[name] = TimeColumn(expression, kind, ticks).micros, "time"
         elif name in ("confidence", "weight"):
             self.fields[name], self.kinds[name] = f"TRY_CAST({expression} AS DOUBLE)", "number"
+        elif name == "shadow":
+            self.fields[name], self.kinds[name] = shadow_sql(expression, kind), "text"
         elif name in ("prediction", "label"):
             self.fields[name], self.kinds[name] = self._value(expression, kind)
         else:
@@ -390,6 +393,13 @@ def error_sql(expression: str, kind: str) -> str:
         return f"CASE WHEN {expression} THEN 'error' END"
     fine = ", ".join(f"'{text}'" for text in NOT_ERRORS)
     return f"CASE WHEN lower(trim({expression})) NOT IN ({fine}) THEN {expression} END"
+
+
+def shadow_sql(expression: str, kind: str) -> str:
+    """SQL: 'true' for a row that served nobody, 'false' for any other, null included."""
+    words = ", ".join(f"'{word}'" for word in SHADOW_WORDS)
+    text = f"lower(trim({text_sql(expression, kind)}))"
+    return f"CASE WHEN {text} IN ({words}) THEN 'true' ELSE 'false' END"
 
 
 def stats_sql(columns: Leaves, relation: str, model: str) -> str:

@@ -24,9 +24,10 @@ from analysis.evidence import (
     Key,
     Labels,
     NumericBins,
+    Pairs,
     Traffic,
 )
-from analysis.filters import ALL, Filter, Scalar, fields_of
+from analysis.filters import ALL, Filter, Scalar, conjunction, fields_of
 from analysis.view import Window
 from connectors.base import By, MissingDataError, Schema, SourceError, Watermark
 from connectors.dialect import MICROS, Dialect
@@ -35,6 +36,7 @@ from connectors.sqlcube import MAX_LEAVES, SegmentQuery, fold
 from connectors.sqlfilter import NULL_TEXT, Kind, text_of, where_sql
 from connectors.sqllabels import FIELDS as LABEL_FIELDS
 from connectors.sqllabels import LabelQuery
+from connectors.sqlpairs import SERVED, PairQuery, pair_kinds, pairs_sql, rows_behind, widened
 from connectors.sqlrows import (
     LATENCY_EDGES_MS,
     Columns,
@@ -367,6 +369,18 @@ class SqlStore(ABC):
         )
         return value
 
+    async def agreement(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[Pairs | None]:
+        """Requests that a shadow version answered too, per bucket, model and pair of versions."""
+        mapped = await self._mapped()
+        if "shadow_prediction" not in pair_kinds(mapped.schema, mapped.kinds):
+            return Fetched(None, "")
+        fields = frozenset(mapped.schema.fields)
+        query = PairQuery(step, mapped.kinds, fields, self._weight(mapped.schema), self._dialect)
+        reply = await self._ask(spans, where, query.names, query.sql, width=len(query.names))
+        columns = ("kind", "t", "model", "live", "shadow", "bin", *query.measures)
+        value: Fetched[Pairs | None] = reply.fetched(query.pairs({name: reply.column(name) for name in columns}))
+        return value
+
     async def segments(
         self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL
     ) -> Fetched[Cube]:
@@ -425,10 +439,12 @@ class SqlStore(ABC):
 
         The age of the oldest wanted row is found first from `ts` alone, so that the wide columns are read for few rows.
         """
-        schema, ts = (await self._mapped()).schema, self._dialect.ident("ts")
+        mapped, ts = await self._mapped(), self._dialect.ident("ts")
+        schema = mapped.schema
         if limit < 1:
             return Fetched((), "")
-        names = [*schema.fields, *schema.dims, *(feature.name for feature in schema.features)]
+        paired = sorted(fields_of(where) & pair_kinds(schema, mapped.kinds).keys())
+        names = [*schema.fields, *paired, *schema.dims, *(feature.name for feature in schema.features)]
 
         def newest(columns: str, condition: str = "") -> Callable[[str], str]:
             return lambda relation: (
@@ -461,16 +477,22 @@ class SqlStore(ABC):
     ) -> _Reply:
         """Run `build(relation)`, in slices unless `width` is 0 (answers that do not add up)."""
         mapped = await self._mapped()
-        condition = where_sql(where, mapped.kinds, self._dialect)
         needed = {"ts", *names, *fields_of(where), *({"weight"} & mapped.schema.fields.keys())}
-        merged = merge_spans(spans)
+        paired = needed & pair_kinds(mapped.schema, mapped.kinds).keys()
+        if not paired and "shadow" in mapped.schema.fields and "shadow" not in fields_of(where):
+            where, needed = conjunction(where, SERVED), {*needed, "shadow"}
+        condition = where_sql(where, mapped.kinds, self._dialect)
+        merged = merge_spans(widened(spans) if paired else spans)
         slices = await self._slices(merged, width) if width else [merged]
         started = time.monotonic()
         parts, queries, rows, warnings = [], [], 0, dict[str, None]()
         for piece in slices:
             while True:
-                source = await self._source(piece, needed)
-                sql = build(f"(SELECT * FROM {source.sql} AS rows_read WHERE {condition})")
+                source = await self._source(piece, rows_behind(needed) if paired else needed)
+                rows_sql = source.sql
+                if paired:
+                    rows_sql = pairs_sql(rows_sql, merge_spans(spans), needed - paired, paired, self._dialect)
+                sql = build(f"(SELECT * FROM {rows_sql} AS rows_read WHERE {condition})")
                 try:
                     parts.append(await self._transport.run(sql))
                     break

@@ -37,6 +37,7 @@ FIELD_NAMES: dict[str, tuple[str, ...]] = {
     "label": ("label", "target", "ground_truth", "groundtruth", "y_true", "actual", "truth"),
     "label_ts": ("label_ts", "label_time", "label_timestamp", "labeled_at", "labelled_at", "ground_truth_time"),
     "weight": ("weight", "sample_weight", "sampling_weight"),
+    "shadow": ("shadow", "is_shadow", "shadow_mode", "shadow_traffic", "mirrored"),
 }  # fmt: skip
 
 ERROR_TYPE_NAMES = (
@@ -53,11 +54,14 @@ DIM_NAMES = frozenset(
     (
         "region", "zone", "az", "availability_zone", "dc", "datacenter", "tier", "plan", "device", "device_type",
         "platform", "os", "country", "client", "endpoint", "route", "host", "hostname", "pod", "node", "cluster",
-        "namespace", "customer", "tenant", "segment", "shadow", "canary", "env", "environment", "stage", "replica",
+        "namespace", "customer", "tenant", "segment", "canary", "env", "environment", "stage", "replica",
         "instance", "deployment", "variant", "experiment", "arm", "channel", "app", "app_version", "service", "gpu",
         "hardware", "locale", "language",
     )
 )  # fmt: skip
+
+SHADOW_WORDS = ("true", "t", "1", "yes", "y", "shadow", "mirror", "mirrored")
+"""Texts in a shadow column that mean "nobody was served by this row"."""
 
 _LATENCY = re.compile(
     r"(?:(?:request|inference|response|execution|prediction|model|total|end_to_end|e2e)_)?"

@@ -38,7 +38,7 @@ def rows(n: int = 4_000, seconds: int = 3_600, seed: int = 1, start: int = START
             "confidence": rng.beta(8, 2, n),
             "label": _only(rng.random(n) < 0.3, rng.choice(["yes", "no"], n)),
             "label_ts": pd.Series(pd.NaT, index=range(n), dtype="datetime64[us]"),
-            "shadow": rng.random(n) < 0.1,
+            "canary": rng.random(n) < 0.1,
             "amount": np.where(fraud, rng.lognormal(3, 1, n), np.nan),
             "hour": np.where(fraud, rng.integers(0, 6, n).astype(float), np.nan),
             "merchant_cat": _only(fraud, rng.choice(["food", "travel", "games", "rent"], n)),

@@ -23,6 +23,7 @@ from analysis.evidence import (
     Key,
     Labels,
     MetricEvidence,
+    Pairs,
     Traffic,
 )
 from analysis.filters import ALL, And, Eq, Filter, In, Not, Null, Scalar, format_filter
@@ -188,6 +189,11 @@ class Logs(Script):
         """What `labels_logged` makes of the question; not logged unless a test says so."""
         await self.step("labels", spans, where)
         return Fetched(None, "") if self.labels_logged is None else self.labels_logged(spans, step, known_at)
+
+    async def agreement(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[Pairs | None]:
+        """Not logged."""
+        await self.step("agreement", spans, where)
+        return Fetched(None, "")
 
     async def segments(
         self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL

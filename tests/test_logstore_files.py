@@ -190,7 +190,7 @@ async def test_parquet_and_jsonl_are_one_log(store: DuckDbStore, tmp_path: Path)
     expected = sum(int(rows(n, seed=s)["error_type"].notna().sum()) for n, s in ((500, 1), (90, 5), (30, 6)))
     assert errors.counts.n.sum() == expected
     dims = (await store.describe()).dims
-    assert set(dims) == {"region", "tier", "device", "shadow"}
+    assert set(dims) == {"region", "tier", "device", "canary"}
 
 
 async def test_the_engine_reads_nothing_outside_the_log_and_keeps_its_settings(

@@ -129,7 +129,7 @@ async def test_a_typed_filter_selects_the_same_rows_in_the_store(store: DuckDbSt
         "region=eu-w1 tier!=free": (frame["region"] == "eu-w1") & (frame["tier"] != "free"),
         "region!=eu-w1": frame["region"] != "eu-w1",
         "latency_ms>=100 version=41": (frame["latency_ms"] >= 100) & (frame["version"] == "41"),
-        "shadow=true": frame["shadow"],
+        "canary=true": frame["canary"],
         "error_type!=null device~^i": frame["error_type"].notna() & (frame["device"] == "ios"),
         "hour=3": (frame["hour"] == 3).fillna(False),
         "request_id=r-1-7": frame["request_id"] == "r-1-7",

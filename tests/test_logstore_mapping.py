@@ -50,7 +50,7 @@ async def test_a_fleet_log_of_several_models_is_understood_without_config(tmp_pa
         "ts", "request_id", "model", "version", "latency_ms", "error_type", "error_message", "prediction", "confidence",
         "label", "label_ts",
     }  # fmt: skip
-    assert set(schema.dims) == {"region", "tier", "device", "shadow"}
+    assert set(schema.dims) == {"region", "tier", "device", "canary"}
     assert {feature.name: feature.kind for feature in schema.features} == {
         "amount": "numeric",
         "hour": "numeric",
@@ -58,7 +58,7 @@ async def test_a_fleet_log_of_several_models_is_understood_without_config(tmp_pa
         "position": "numeric",
         "query_lang": "categorical",
     }
-    assert schema.missing == ("weight",)
+    assert schema.missing == ("weight", "shadow")
 
 
 async def test_a_dimension_name_that_one_model_of_several_fills_is_a_feature_of_that_model(tmp_path: Path) -> None:

@@ -225,13 +225,13 @@ async def test_errors_have_counts_first_occurrence_and_one_message(store: DuckDb
 
 async def test_segments_count_rows_and_outcomes_per_leaf(store: DuckDbStore, frame: pd.DataFrame) -> None:
     slow = Range("latency_ms", low=100)
-    cube = (await store.segments((HOUR,), (slow, Eq("error_type", "OOM")), ("region", "tier", "shadow"))).value
+    cube = (await store.segments((HOUR,), (slow, Eq("error_type", "OOM")), ("region", "tier", "canary"))).value
     assert cube.n.sum() == len(frame)
-    expected = frame.assign(region=frame["region"].fillna("(null)")).groupby(["region", "tier", "shadow"])
+    expected = frame.assign(region=frame["region"].fillna("(null)")).groupby(["region", "tier", "canary"])
     assert len(cube.n) == expected.ngroups
     for leaf, n, hits in zip(cube.codes, cube.n, cube.hits, strict=True):
-        region, tier, shadow = (cube.values[d][code] for d, code in enumerate(leaf))
-        group = expected.get_group((region, tier, shadow == "true"))
+        region, tier, canary = (cube.values[d][code] for d, code in enumerate(leaf))
+        group = expected.get_group((region, tier, canary == "true"))
         assert n == len(group)
         assert hits.tolist() == [(group["latency_ms"] >= 100).sum(), (group["error_type"] == "OOM").sum()]
 

@@ -96,6 +96,7 @@ class Fields(_Section, frozen=True):
     label: Text | None = None
     label_ts: Text | None = None
     weight: Text | None = None
+    shadow: Text | None = None
 
     def mapping(self) -> Mapping[str, str]:
         """The fields that are set."""

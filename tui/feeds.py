@@ -253,7 +253,7 @@ class LogFeed(Feed):
         return newest
 
 
-PARTS = ("traffic", "errors", "confidence", "features", "labels")
+PARTS = ("traffic", "errors", "confidence", "features", "labels", "pairs")
 """The order in which a poll reads: what the overview needs first comes first."""
 
 
@@ -308,6 +308,7 @@ class _RingSet:
                 labels.merge_labels,
                 labels.cut_labels,
             ),
+            "pairs": Ring(lambda s: store.agreement(s, step, where), slices.merge_pairs, slices.cut_pairs),
         }
         self.freeze(bins)
 
@@ -332,6 +333,7 @@ class _RingSet:
             features=self.rings["features"].value or {},
             errors=self.rings["errors"].value,
             labels=self.rings["labels"].value,
+            pairs=self.rings["pairs"].value,
         )
         return shift_logs(found, self._shift_s) if self._shift_s else found
 

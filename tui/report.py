@@ -32,6 +32,7 @@ SUBJECT_KEYS = {
     Signal.DEPENDENCY: "dependency",
     Signal.BUSINESS: "measure",
     Signal.VERSION: "version",
+    Signal.AGREEMENT: "version",
     Signal.STALENESS: "source",
 }
 """How the JSON names what a finding is about."""
