@@ -25,11 +25,12 @@ from analysis.words import percent
 
 Floats = NDArray[np.float64]
 
-AGREEMENT_UNIT = 0.01
-"""One point of the requests: as much as an error rate that is worth a look."""
+AGREEMENT_UNIT = 0.005
+"""Half a point of the requests. A pair is free of the noise of traffic, so that less of a change means something."""
 
 MIN_PAIRS = 200
-MAX_P = 0.001
+MAX_P = 0.005
+"""One question per shadow version, not one per feature: less strict than where many are asked."""
 MIN_DISCORDANT = 10
 """Labelled disagreements below which neither version is called the better one."""
 

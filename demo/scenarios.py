@@ -278,7 +278,6 @@ _ALL: Sequence[Scenario] = (
         "shadow version s1 of churn parts from the live one in ap-s1",
         (Shadow("churn", "s1", 0.97, 0.85, (("region", "ap-s1"),)),),
         (Expected("agreement", "churn", "s1", (("region", "ap-s1"),)),),
-        minutes_after_onset=60.0,
     ),
 )
 
