@@ -14,7 +14,7 @@ MASKED = "***"
 LEADING = ("ts", "latency_ms", "error_type", "confidence", "prediction", "label", "version")
 """Fields that tell most of a request, in the order of the columns."""
 
-TRAILING = ("error_message", "request_id", "label_ts", "weight")
+TRAILING = ("error_message", "request_id", "label_ts", "weight", "shadow")
 """Fields that are wide or rarely asked for: the last columns."""
 
 
