@@ -11,6 +11,7 @@ from analysis.view import Frame, View
 
 if TYPE_CHECKING:
     from analysis.evidence import Bins, Floats, Ints
+    from analysis.objectives import Budget
 
 
 class Severity(StrEnum):
@@ -186,6 +187,8 @@ class ModelRow:
     """Share of right predictions among those of the window whose label is known, 0..1."""
     label_coverage: float | None = None
     """Share of the window's predictions whose label is known, 0..1."""
+    burn: float | None = None
+    """Worst burn of the model's error budgets over the last hour; None without an objective."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -512,6 +515,8 @@ class Snapshot:
     notes: tuple[str, ...] = ()
     """What the reader must know: too little history, partial data, sampled rows."""
     accuracy: AccuracyPanel = AccuracyPanel(PanelStatus(State.LOADING), "")
+    budgets: tuple[Budget, ...] = ()
+    """The error budgets of every objective of which something is known."""
 
     @property
     def moment(self) -> float:

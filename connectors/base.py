@@ -224,6 +224,10 @@ class MetricStore(Protocol):
         """Every signal of the catalog over `spans` in buckets of `step` seconds."""
         ...
 
+    async def traffic(self, spans: Sequence[Window], step: int) -> Fetched[Traffic | None]:
+        """Requests, errors and latency alone, for long spans in wide buckets. None where no requests are known."""
+        ...
+
     async def cancel(self) -> None:
         """Close what is in flight."""
         ...

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.evidence import Fetched, MetricEvidence
+from analysis.evidence import Fetched, MetricEvidence, Traffic
 from analysis.spans import union
 from analysis.view import DAY_S, Window
 from connectors.base import Catalog, MissingDataError, RejectedError, SourceError, Watermark
@@ -128,17 +128,34 @@ class PrometheusStore:
         Raises:
             SourceError: requests, errors or latency could not be read. A gauge that fails is a warning.
         """
-        began = time.perf_counter()
         plan = await self._find_plan()
+        return await self._ask(plan, plan.queries, spans, step)
+
+    async def traffic(self, spans: Sequence[Window], step: int) -> Fetched[Traffic | None]:
+        """Requests, errors and latency over `spans`, which are widened to multiples of `step`.
+
+        Raises:
+            SourceError: one of them could not be read.
+        """
+        plan = await self._find_plan()
+        queries = tuple(query for query in plan.queries if query.signal in TRAFFIC)
+        fetched = await self._ask(plan, queries, spans, step)
+        return Fetched(fetched.value.traffic, fetched.query, fetched.elapsed_s, fetched.rows, fetched.warnings)
+
+    async def _ask(
+        self, plan: Plan, queries: Sequence[Query], spans: Sequence[Window], step: int
+    ) -> Fetched[MetricEvidence]:
+        """Some of a plan's queries, side by side."""
+        began = time.perf_counter()
         grid = Step(step, self._scrape_s or SCRAPE_S)
         windows = union(Window(w.start // step * step, -(-w.end // step) * step) for w in spans)
         t = grid_of(windows, step)
         answers, warnings, samples, asked = [], [], 0, []
         done = await asyncio.gather(
-            *(self._range(query, render(query, grid, self._extra), windows, t, step) for query in plan.queries),
+            *(self._range(query, render(query, grid, self._extra), windows, t, step) for query in queries),
             return_exceptions=True,
         )
-        for query, outcome in zip(plan.queries, done, strict=True):
+        for query, outcome in zip(queries, done, strict=True):
             asked.append(f"{query.signal}: {render(query, grid, self._extra)}")
             if isinstance(outcome, SourceError) and query.signal not in (*TRAFFIC, LATENCY_SUM):
                 warnings.append(f"{query.signal}: {outcome}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from analysis.evidence import Fetched, MetricEvidence
+from analysis.evidence import Fetched, MetricEvidence, Traffic
 from analysis.spans import union
 from analysis.view import Window
 from connectors.base import Catalog, MalformedError, MissingDataError, SourceError, Watermark
@@ -20,7 +20,7 @@ from connectors.http import Access, HttpSource, check_status, message_of
 from connectors.metric_evidence import assemble, grid_of
 from connectors.presets import parse_matchers
 from connectors.ring import MAX_SERIES, Ring
-from connectors.signals import Plan, make_plan
+from connectors.signals import TRAFFIC, Plan, Query, make_plan
 
 if TYPE_CHECKING:
     import httpx
@@ -196,12 +196,22 @@ class ScrapeStore:
 
     async def metrics(self, spans: Sequence[Window], step: int) -> Fetched[MetricEvidence]:
         """Every signal over `spans`, which are widened to multiples of `step`, from what was scraped so far."""
+        return await self._answer(spans, step, lambda query: True)
+
+    async def traffic(self, spans: Sequence[Window], step: int) -> Fetched[Traffic | None]:
+        """Requests, errors and latency over `spans`, as `metrics` has them."""
+        fetched = await self._answer(spans, step, lambda query: query.signal in TRAFFIC)
+        return Fetched(fetched.value.traffic, fetched.query, fetched.elapsed_s, fetched.rows, fetched.warnings)
+
+    async def _answer(
+        self, spans: Sequence[Window], step: int, wanted_too: Callable[[Query], bool]
+    ) -> Fetched[MetricEvidence]:
         async with self._turn:
             began = time.perf_counter()
             plan = await self._fresh()
             windows = union(Window(w.start // step * step, -(-w.end // step) * step) for w in spans)
             t = grid_of(windows, step)
-            wanted = [replace(query, where=(*query.where, *self._extra)) for query in plan.queries]
+            wanted = [replace(q, where=(*q.where, *self._extra)) for q in plan.queries if wanted_too(q)]
             answers = await asyncio.to_thread(lambda: [(query, self._ring.answer(query, t, step)) for query in wanted])
             evidence, lost = assemble(plan, answers, t, step)
             warnings = list(self._warnings)

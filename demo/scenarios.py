@@ -125,7 +125,8 @@ _ALL: Sequence[Scenario] = (
         "low-confidence",
         "the model becomes unsure in us-w2",
         (Scores("rank", (("region", "us-w2"),), logit=-1.6),),
-        (Expected("confidence", "rank", "", (("region", "us-w2"),)),),
+        # It is as often right as it says.
+        (Expected("confidence", "rank", "", (("region", "us-w2"),), (Sign("accuracy"),)),),
     ),
     Scenario(
         "population-shift",
@@ -175,7 +176,7 @@ _ALL: Sequence[Scenario] = (
                 "fraud",
                 "",
                 _CANARY,
-                (Sign("error", "Timeout"), Sign("confidence"), Sign("version", "42")),
+                (Sign("error", "Timeout"), Sign("confidence"), Sign("accuracy"), Sign("version", "42")),
             ),
             Expected("error", "fraud", "Timeout", _CANARY),
             Expected("confidence", "fraud", "", _CANARY),

@@ -262,6 +262,14 @@ class Metrics(Script):
         requests = _counts(rows, step, lambda r: (r.model, "all"))
         return Fetched(MetricEvidence(Traffic(requests, None, None), None, {}, ()), "metrics")
 
+    async def traffic(self, spans: Sequence[Window], step: int) -> Fetched[Traffic | None]:
+        """Requests and errors by model."""
+        await self.step("traffic", spans)
+        rows = [r for r in self.rows if any(w.start <= r.t < w.end for w in spans)]
+        requests = _counts(rows, step, lambda r: (r.model, "all"))
+        errors = _counts(rows, step, lambda r: (r.model, "all"), lambda r: r.error is not None)
+        return Fetched(Traffic(requests, errors, None), "traffic")
+
     async def cancel(self) -> None:
         """Nothing runs on its own."""
 

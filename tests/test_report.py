@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from analysis.answer import Finding, Severity, Signal, Snapshot, SourceStatus, State
+from analysis.budgets import with_budgets
 from analysis.causes import told
 from analysis.filters import Eq
 from analysis.view import Baseline, View
@@ -21,6 +22,7 @@ from connectors.base import UnreachableError
 from demo.run import write
 from tests.sample import sample
 from tests.stores import NOW, Logs, steady
+from tests.test_burn import failing
 from tui import cli, report
 from tui.feeds import LogFeed
 from tui.session import Session
@@ -111,7 +113,8 @@ def test_a_story_is_told_with_its_leader_first_and_all_of_it() -> None:
 def test_every_key_is_documented_and_every_documented_key_exists(answer: tuple[int, dict[str, Any]]) -> None:
     found = set(walked(answer[1]))
     plain = sample()
-    found |= set(walked(report.as_dict(replace(plain, findings=told(plain.findings, plain.frame.step)))))
+    stories = replace(plain, findings=told(plain.findings, plain.frame.step))
+    found |= set(walked(report.as_dict(with_budgets(stories, [failing(0.05, 30)]))))
     optional = {f"findings[].{key}" for key in {*report.SUBJECT_KEYS.values(), "check"}}
     assert found - documented() == set()
     assert documented() - found <= optional

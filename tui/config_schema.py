@@ -11,6 +11,7 @@ from msgspec import Meta
 
 Text = Annotated[str, Meta(min_length=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Target = Annotated[float, Meta(gt=0.5, lt=1)]
 Theme = Literal["dark", "light"]
 Zone = Literal["utc", "local"]
 
@@ -127,6 +128,23 @@ class Incidents(_Section, frozen=True):
     """What the fleet is called, such as production."""
 
 
+class Slo(_Section, frozen=True):
+    """What one model promises; at least one of availability and latency."""
+
+    model: Text
+    availability: Target | None = None
+    """Share of requests without an error."""
+    latency_ms: Annotated[float, Meta(gt=0)] | None = None
+    latency: Target | None = None
+    """Share of requests that are answered within `latency_ms`."""
+
+    def __post_init__(self) -> None:
+        if self.availability is None and self.latency is None:
+            raise ValueError("at least one of availability and latency is needed")
+        if (self.latency is None) != (self.latency_ms is None):
+            raise ValueError("latency and latency_ms need each other")
+
+
 class Config(_Section, frozen=True):
     """The whole file. Every key is optional."""
 
@@ -138,6 +156,8 @@ class Config(_Section, frozen=True):
     refresh: Annotated[float, Meta(ge=1, le=3_600)] = 5.0
     """Seconds between two refreshes."""
     confidence_threshold: Annotated[float, Meta(ge=0, le=1)] = 0.6
+    slos: tuple[Slo, ...] = ()
+    """What the models promise; budgets and their burn are shown for each."""
     theme: Theme = "dark"
     ascii: bool = False
     mouse: bool = True
@@ -154,6 +174,10 @@ class Config(_Section, frozen=True):
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice is not None:
                 raise ValueError(f"{kind}: two sources are named {twice[0]!r}")
+        promised = [slo.model for slo in self.slos]
+        again = next((model for model in promised if promised.count(model) > 1), None)
+        if again is not None:
+            raise ValueError(f"slos: {again!r} has two entries")
 
 
 def _check_url(url: str) -> None:

@@ -83,6 +83,11 @@ class Feed:
         self._newest: float | None = None
         self._oldest: float | None = None
 
+    @property
+    def oldest(self) -> float | None:
+        """Unix seconds of the oldest sample that was there at the last poll."""
+        return self._oldest
+
     def identity(self, question: Question) -> object:
         """What two questions share that differ in time alone."""
         return (question.frame.step, question.frame.live.length, question.where, question.baseline)

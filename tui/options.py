@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from analysis.filters import FilterError, format_filter, parse_filter
+from analysis.objectives import Objective
 from analysis.view import View
 from tui.config import Loaded
-from tui.config_schema import Incidents, LogSource, PrometheusSource, ScrapeSource, Theme, Zone
+from tui.config_schema import Incidents, LogSource, PrometheusSource, ScrapeSource, Slo, Theme, Zone
 from tui.timespec import (
     TimeSpecError,
     format_baseline,
@@ -68,6 +69,8 @@ class Options:
     view: View
     refresh_s: float
     confidence_threshold: float
+    objectives: tuple[Objective, ...]
+    """What the models promise."""
     theme: Theme
     ascii: bool
     mouse: bool
@@ -139,6 +142,7 @@ def resolve(flags: Flags, loaded: Loaded, now: float) -> Options:
         view=View(window_s=window_s, end=end, baseline=baseline, models=tuple(dict.fromkeys(flags.model)), where=where),
         refresh_s=config.refresh,
         confidence_threshold=config.confidence_threshold,
+        objectives=tuple(objective for slo in config.slos for objective in _objectives(slo)),
         theme=flags.theme or config.theme,
         ascii=bool(flags.ascii) or config.ascii,
         mouse=config.mouse and not flags.no_mouse,
@@ -149,6 +153,13 @@ def resolve(flags: Flags, loaded: Loaded, now: float) -> Options:
         loaded=loaded,
         origins=origins,
     )
+
+
+def _objectives(slo: Slo) -> Iterable[Objective]:
+    if slo.availability is not None:
+        yield Objective(slo.model, "availability", slo.availability)
+    if slo.latency is not None:
+        yield Objective(slo.model, "latency", slo.latency, slo.latency_ms)
 
 
 def show(options: Options) -> str:
@@ -162,6 +173,7 @@ def show(options: Options) -> str:
         "models": ", ".join(view.models) or "all",
         "refresh": f"{options.refresh_s:g}",
         "confidence_threshold": f"{options.confidence_threshold:g}",
+        "slos": "; ".join(f"{promise.model} {promise.words}" for promise in options.objectives) or "none",
         "theme": options.theme,
         "ascii": str(options.ascii).lower(),
         "mouse": str(options.mouse).lower(),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.answer import FeatureRow, Finding, FindingKey, ModelRow, Segment, Severity, Signal, Snapshot, SourceStatus
 from analysis.filters import format_filter
+from analysis.objectives import Budget, times, words
 from analysis.outline import OutlineRow, outline
 from analysis.printable import printable
 from analysis.words import duration, milliseconds, percent, quantity
@@ -103,6 +104,7 @@ def as_dict(snapshot: Snapshot) -> dict[str, Any]:
         },
         "sources": [_source(source, snapshot.moment) for source in snapshot.sources],
         "models": [_model(row) for row in snapshot.models],
+        "budgets": [_budget(budget) for budget in snapshot.budgets],
         "findings": _findings(snapshot),
         "features": {"model": snapshot.focus, "rows": [_feature(row) for row in snapshot.features.rows]},
         "notes": list(snapshot.notes),
@@ -136,6 +138,28 @@ def _model(row: ModelRow) -> dict[str, Any]:
         "label_coverage": _number(row.label_coverage),
         "drift": _number(row.drift),
         "newest_sample": _time(row.newest_sample),
+    }
+
+
+def _budget(budget: Budget) -> dict[str, Any]:
+    objective = budget.objective
+    return {
+        "model": objective.model,
+        "kind": objective.kind,
+        "target": objective.target,
+        "threshold_ms": _number(objective.threshold_ms),
+        "counted_at_ms": _number(budget.edge_ms),
+        "severity": str(budget.severity),
+        "fires": budget.fires,
+        "left": _number(budget.left),
+        "known_s": _number(budget.known_s),
+        "gone_in_s": _number(budget.gone_in_s),
+        "pages_in_s": _number(budget.pages_in_s),
+        "windows": [
+            {"window_s": spend.window_s, "n": _number(spend.n), "bad": _number(spend.bad), "burn": _number(spend.burn)}
+            for spend in budget.spends
+        ],
+        "note": budget.note,
     }
 
 
@@ -236,6 +260,8 @@ def as_text(snapshot: Snapshot) -> str:
     """The answer for a person's terminal: what changed, the models, the sources."""
     lines = [f"{_status_word(snapshot).upper()}  {_question(snapshot)}", "", "WHAT CHANGED"]
     lines += [f"  {line}" for line in _finding_lines(snapshot)] or [f"  {nothing(snapshot)}"]
+    if snapshot.budgets:
+        lines += ["", "BUDGETS", *(f"  {line}" for line in _budget_lines(snapshot))]
     lines += [
         "",
         "MODELS",
@@ -255,6 +281,19 @@ def as_text(snapshot: Snapshot) -> str:
     lines += [f"  {line}" for line in source_lines(snapshot)]
     lines += [f"note: {printable(note)}" for note in snapshot.notes]
     return "\n".join(lines)
+
+
+def _budget_lines(snapshot: Snapshot) -> list[str]:
+    """One line per objective: what is promised, the burn, and what limits the numbers."""
+    lines = []
+    for budget in snapshot.budgets:
+        windows = " ".join(f"{times(spend.burn)}/{duration(spend.window_s)}" for spend in budget.spends)
+        edge = "" if budget.edge_ms is None else f", counted at {milliseconds(budget.edge_ms)}"
+        note = f" ({budget.note})" if budget.note else ""
+        known = f", of what {duration(budget.known_s)} show"
+        said = f"{printable(budget.objective.model)} {budget.objective.words}{edge}: {words(budget)}{known}"
+        lines.append(f"{budget.severity!s:<8} {said}; {windows}{note}")
+    return lines
 
 
 def _question(snapshot: Snapshot) -> str:
@@ -338,6 +377,8 @@ def as_markdown(snapshot: Snapshot) -> str:
             lines.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
     else:
         lines.append(_cell(nothing(snapshot)))
+    if snapshot.budgets:
+        lines += ["", "## Budgets", "", *(f"- {_cell(line)}" for line in _budget_lines(snapshot))]
     lines += ["", "## Models", "", "| model | state | req/s | p50 | p99 | errors | confidence |"]
     lines.append("| --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for row in snapshot.models:

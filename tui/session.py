@@ -14,6 +14,7 @@ from analysis.filters import ALL, And, Eq, Filter, In, Not, conjunction, fields_
 from analysis.spans import union
 from analysis.view import Frame, View, Window
 from connectors.base import SourceError
+from tui.budgets import Budgets
 from tui.feeds import Clock, LogFeed, MetricFeed, Question, as_source_error
 from tui.value_names import FeatureValues
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from analysis.cases import Case
     from analysis.episodes import Episode
     from analysis.evidence import Cube, LogEvidence
+    from analysis.objectives import Objective
     from analysis.triage import Evidence, Judgement
 
 EXPLAIN_EVERY_S = 30.0
@@ -57,6 +59,7 @@ class Session:
         view: View,
         *,
         confidence_threshold: float = 0.6,
+        objectives: Sequence[Objective] = (),
         clock: Clock = time.time,
     ) -> None:
         self.logs = tuple(logs)
@@ -73,6 +76,7 @@ class Session:
         self._search_notes: Mapping[str, str] = {}
         self._baseline_cubes: dict[object, tuple[float, Cube]] = {}
         self._values = FeatureValues()
+        self._budgets = Budgets(objectives, clock)
 
     @property
     def feeds(self) -> tuple[LogFeed | MetricFeed, ...]:
@@ -116,10 +120,15 @@ class Session:
             if generation == self.generation:
                 feed.failed(error)
                 news()
+        else:
+            # After the live picture, which days of counts must not hold up.
+            if await self._budgets.read(feed, self.frame().live.end):
+                news()
 
     async def poll_all(self) -> None:
-        """Bring every feed up to the view once."""
+        """Bring every feed up to the view once, and all that the error budgets need."""
         await asyncio.gather(*(self.poll(feed) for feed in self.feeds))
+        await asyncio.gather(*(self._budgets.read_all(feed, self.frame().live.end) for feed in self.feeds))
 
     def evidence(self) -> Evidence:
         """What all feeds know together about the current view."""
@@ -157,7 +166,7 @@ class Session:
             queries=queries,
             elapsed_s=elapsed,
             filtered=bool(fields_of(view.where)),
-            notes=tuple(dict.fromkeys((*notes, *self._search_notes.values()))),
+            notes=tuple(dict.fromkeys((*notes, *self._search_notes.values(), *self._budgets.notes))),
         )
 
     def answer(self) -> tuple[Snapshot, tuple[Case, ...]]:
@@ -165,6 +174,7 @@ class Session:
 
         Evidence that was judged before is not judged again: another model in focus costs only its panels.
         """
+        from analysis.budgets import with_budgets
         from analysis.causes import told
         from analysis.triage import judge, picture
 
@@ -185,7 +195,8 @@ class Session:
         )
         # Known segments tell more of what belongs together.
         stories = told(findings, frame.step)
-        answer = self._values.told(replace(snapshot, findings=stories, revision=self._revision))
+        snapshot = self._values.told(replace(snapshot, findings=stories, revision=self._revision))
+        answer = with_budgets(snapshot, self._budgets.state(self.logs, self.metrics, frame.live.end))
         if all(source.state is not State.LOADING for source in answer.sources):
             key = replace(view, focus=None)
             others = [item for item in self._kept.items() if item[0] != key]

@@ -28,7 +28,14 @@ def open_session(options: Options, clock: Clock = time.time) -> Session:
         *(MetricFeed(_opened(open_prometheus, source, "prometheus"), clock) for source in options.prometheus),
         *(MetricFeed(_opened(open_scrape, sources, "scrape"), clock) for sources in _by_name(options.scrape)),
     ]
-    return Session(logs, metrics, options.view, confidence_threshold=options.confidence_threshold, clock=clock)
+    return Session(
+        logs,
+        metrics,
+        options.view,
+        confidence_threshold=options.confidence_threshold,
+        objectives=options.objectives,
+        clock=clock,
+    )
 
 
 def open_logs(source: LogSource) -> LogStore:

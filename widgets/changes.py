@@ -108,7 +108,7 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
             Column("signal", 8, right=False, rank=3),
             Column("model", min(models, 14 if width < 100 else 24), right=False),
             Column("change", min(18, titles), right=False, grow=3, most=max(titles, 18)),
-            Column("where", min(places, 14), right=False, rank=5 if width < 64 else 0, grow=2, most=max(places, 14)),
+            Column("where", min(places, 14), right=False, rank=5 if width < 64 else 0, grow=2, most=places),
             Column("n", 6, rank=6),
         ]
         if width < 100:

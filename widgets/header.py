@@ -10,6 +10,7 @@ from textual.geometry import Size
 
 from analysis.answer import Severity, Snapshot, SourceStatus, State
 from analysis.filters import format_filter
+from analysis.objectives import words
 from analysis.view import View
 from widgets.lines import Line, Run, cells, fitted
 from widgets.look import Scene
@@ -55,9 +56,24 @@ class HeaderPart:
         cls, snapshot: Snapshot, *, environment: str = "", incidents: int = 0, alerts: tuple[Alert, ...] = ()
     ) -> HeaderPart:
         """The header of a snapshot."""
+        alerts = (*alerts, *_burning(snapshot))
         samples = [source.newest_sample for source in snapshot.sources if source.newest_sample is not None]
         newest = max(samples, default=None)
         return cls(snapshot.view, snapshot.sources, snapshot.notes, newest, environment, incidents, alerts)
+
+
+def _burning(snapshot: Snapshot) -> tuple[Alert, ...]:
+    """The error budgets that page or will soon, or file a ticket, with when it began where a finding says so."""
+    found = []
+    for budget in snapshot.budgets:
+        if budget.severity.rank >= Severity.WARNING.rank:
+            model, signal = budget.objective.model, budget.signal
+            onsets = [
+                f.onset for f in snapshot.findings if (f.model, f.signal) == (model, signal) and f.onset is not None
+            ]
+            since = f", since {clock(min(onsets), UTC)}" if onsets else ""
+            found.append(Alert(budget.severity, f"{model} {words(budget)}{since}"))
+    return tuple(found)
 
 
 class HeaderPanel(Panel[HeaderPart]):

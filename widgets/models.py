@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 
 from analysis.answer import ModelRow, Severity
+from analysis.objectives import times
 from widgets.lines import Column, Line, Run, heading, layout, row
 from widgets.listing import ListPanel
 from widgets.look import Scene
@@ -54,6 +55,7 @@ class ModelsPanel(ListPanel[tuple[ModelRow, ...], ModelRow]):
             Column("p95", 6, rank=10 if width < 100 else 7),
             Column("p99", 6),
             Column("err%", 5),
+            Column("burn", 4, rank=2),
             Column("conf", 4, rank=3),
             Column("drift", 5, rank=4),
             Column(f"last {window}", 10, right=False, rank=5, grow=3, most=60),
@@ -62,6 +64,8 @@ class ModelsPanel(ListPanel[tuple[ModelRow, ...], ModelRow]):
         ]
         if width < 100:
             columns = [column for column in columns if column.name not in ("p90", "p95", "version")]
+        if all(model.burn is None for model in part):
+            columns = [column for column in columns if column.name != "burn"]
         sizes = layout(columns, width)
         trend = next(size for column, size in zip(columns, sizes, strict=True) if column.name.startswith("last"))
 
@@ -77,6 +81,7 @@ class ModelsPanel(ListPanel[tuple[ModelRow, ...], ModelRow]):
                 "r/s": (count(model.request_rate), ""),
                 **{name: (text, "") for name, text in latency.items()},
                 "err%": (error, ""),
+                "burn": (times(model.burn), "warning" if model.burn is not None and model.burn >= 1 else ""),
                 "conf": (share(model.confidence_mean), ""),
                 "drift": (share(model.drift), ""),
                 f"last {window}": (sparkline(model.trend, trend, ascii=self.look.ascii), loud or "spark"),
