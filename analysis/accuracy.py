@@ -199,10 +199,12 @@ def _untouched(references: tuple[Window, ...], onset: Since | None, step: int) -
 
 def cause(change: Change) -> str:
     """concept: right less often at the same score; inputs: other scores came, as right as ever; empty: not known."""
-    if change.concept is None:
+    half = abs(change.best.test.now - change.best.test.baseline) / 2
+    if change.concept is None or half <= 0:
         return ""
-    moved = change.best.test.now - change.best.test.baseline
-    return "concept" if change.concept.p < MAX_P and abs(change.parts.concept) >= abs(moved) / 2 else "inputs"
+    if abs(change.parts.concept) >= half:
+        return "concept" if change.concept.p < MAX_P else ""
+    return "inputs"
 
 
 def _because(change: Change) -> str:

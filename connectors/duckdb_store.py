@@ -18,6 +18,7 @@ from connectors.coltypes import Tree, leaves, merge_types, render_type
 from connectors.dialect import MICROS, DuckDbDialect
 from connectors.duckdb_arms import Arm, align, empty_sql, override_types, parquet_arms, segment_arms
 from connectors.duckdb_transport import DuckDbTransport
+from connectors.labelfiles import LabelFiles
 from connectors.logfiles import Footers, LogFile, RowGroup, file_list, list_files, roots, rows_inside
 from connectors.mapping import Layout, Mapping, infer, model_expression, read_stats, stats_sql
 from connectors.sql import Mapped, QueryError, Source, SqlStore
@@ -43,7 +44,9 @@ _OUR_OWN_FAULT = ("Binder Error", "Parser Error", "Catalog Error", "Conversion E
 class _State:
     """The log as of the last look."""
 
+    learnt: Layout
     layout: Layout
+    """What was learnt, with the labels that are joined to it."""
     columns: dict[str, Tree]
     arms: tuple[Arm, ...]
     groups: dict[LogFile, tuple[RowGroup, ...]]
@@ -56,6 +59,7 @@ class DuckDbStore(SqlStore):
     Args:
         paths: what to read; listed again at each question, so new files are seen and vanished ones are not missed.
         mapping: expressions that override what is inferred from the columns.
+        labels: files of labels by request_id, which another job delivers later; empty: labels are in the rows.
         backlog_bytes: how much of the JSONL that is already there is read, newest first (about 2.9 CPU s per GB and
             350,000 rows per CPU s).
         hot_rows: JSONL rows kept in memory; the oldest are dropped.
@@ -66,6 +70,7 @@ class DuckDbStore(SqlStore):
         paths: Sequence[str],
         mapping: Mapping | None = None,
         *,
+        labels: Sequence[str] = (),
         name: str = "logs",
         memory_limit: str = "1GB",
         threads: int = 2,
@@ -77,11 +82,12 @@ class DuckDbStore(SqlStore):
         self._scratch = Path(tempfile.mkdtemp(prefix="mltriage-"))
         # Also when the program ends without close(): the folder may hold lines of the log.
         self._remove_scratch = weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-        self._duckdb = DuckDbTransport(roots(self._paths), self._scratch, memory_limit, threads)
+        self._duckdb = DuckDbTransport(roots((*self._paths, *labels)), self._scratch, memory_limit, threads)
         super().__init__(name, "files", DuckDbDialect(), self._duckdb)
         self._lock = threading.Lock()
         self._footers = Footers()
         self._tail = Tail(self._scratch, backlog_bytes, hot_rows)
+        self._labels = LabelFiles(labels, self._scratch, backlog_bytes, hot_rows) if labels else None
         self._state: _State | None = None
         self._learnt_from = 0
         self._ticks: dict[tuple[str, str], int] = {}
@@ -141,10 +147,15 @@ class DuckDbStore(SqlStore):
         old = self._state
         # A mapping learnt from few rows is learnt again when there are ten times as many.
         young = self._learnt_from < SAMPLE_ROWS and rows > 10 * self._learnt_from
-        layout = old.layout if old and old.columns == columns and not young else self._learn(arms, columns, con)
-        if old is None or layout is not old.layout:
+        learnt = old.learnt if old and old.columns == columns and not young else self._learn(arms, columns, con)
+        if old is None or learnt is not old.learnt:
             self._learnt_from = rows
-        self._state = _State(layout, columns, arms, self._groups(layout, arms, con), notes)
+        layout = learnt
+        if self._labels is not None:
+            self._labels.look(con)
+            layout = self._labels.joined(learnt)
+            notes = (*notes, *self._labels.notes)
+        self._state = _State(learnt, layout, columns, arms, self._groups(layout, arms, con), notes)
         return self._state
 
     def _learn(self, arms: Sequence[Arm], columns: dict[str, Tree], con: Any) -> Layout:
@@ -215,6 +226,9 @@ class DuckDbStore(SqlStore):
         wanted = sorted({"model", "version", *names})
         canonical = ", ".join(f"{layout.columns[name]} AS {self._dialect.ident(name)}" for name in wanted)
         condition = f" WHERE {layout.where}" if layout.where else ""
+        labels = ""
+        if self._labels is not None and spans and {"label", "label_ts"} & set(wanted):
+            labels = f" {self._labels.join(layout.columns['request_id'], spans[0].start)}"
         selects: list[str] = []
         parts: list[str] = []
         rows = 0
@@ -226,7 +240,7 @@ class DuckDbStore(SqlStore):
             own = canonical.replace(f'{layout.time.micros} AS "ts"', '__micros AS "ts"')
             aligned = f"{align(arm, state.columns)}, {time.micros} AS __micros"
             inside = f"SELECT {aligned} FROM {arm.relation(files)} WHERE {time.inside(spans)}"
-            selects.append(f"SELECT {own} FROM ({inside}) AS aligned{condition}")
+            selects.append(f"SELECT {own} FROM ({inside}) AS aligned{labels}{condition}")
             parts += [_part(file) for file in files] or [arm.name]
             rows += sum(
                 rows_inside(groups, spans) if (groups := state.groups.get(file)) is not None else 0 for file in files

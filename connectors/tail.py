@@ -54,6 +54,8 @@ class Tail:
     folder: Path
     backlog_bytes: int
     max_rows: int
+    table: str = "hot"
+    """What the names of its tables begin with."""
     segments: list[Segment] = field(default_factory=list)
     columns: dict[str, Tree] = field(default_factory=dict)
     bad_lines: int = 0
@@ -195,7 +197,7 @@ class Tail:
             last.rows += count
             return
         self._made += 1
-        table = f"hot_{self._made}"
+        table = f"{self.table}_{self._made}"
         con.execute(f"CREATE TABLE {table} AS {rows}")
         self.segments.append(Segment(table, dict(self.columns), count))
 

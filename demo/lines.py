@@ -39,7 +39,8 @@ def append_lines(path: Path, lines: Sequence[str]) -> None:
         stream.write("".join(lines).encode())
 
 
-def _time(us: int) -> str:
+def time_text(us: int) -> str:
+    """Unix microseconds as ISO 8601 in UTC."""
     return (_EPOCH + timedelta(microseconds=us)).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -61,7 +62,7 @@ def _records(sim: Simulation, block: Block, features: Sequence[str], known_at: f
     for i, us in enumerate(block.ts_us.tolist()):
         kind = model.errors[error[i] - 1] if error[i] else None
         record: dict[str, Any] = {
-            "ts": _time(us),
+            "ts": time_text(us),
             "request_id": f"{ids[i]:X}",
             "model": model.name,
             "version": versions[version[i]],
@@ -74,7 +75,7 @@ def _records(sim: Simulation, block: Block, features: Sequence[str], known_at: f
         record["prediction"] = None if kind else model.classes[prediction[i]]
         record["confidence"] = None if kind else confidence[i]
         record["label"] = model.classes[label[i]] if known[i] else None
-        record["label_ts"] = _time(label_us[i]) if known[i] else None
+        record["label_ts"] = time_text(label_us[i]) if known[i] else None
         record["shadow"] = shadow[i]
         for name in features:
             record[name] = own[name][i] if name in own else None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from demo.blocks import Simulation
+from demo.labels import Deliveries
 from demo.lines import JSONL_S, append_lines, json_lines
 from demo.metrics import LiveMetrics, write_openmetrics
 from demo.scenarios import SCENARIOS
@@ -60,23 +61,26 @@ def serve_metrics(metrics: LiveMetrics, port: int = 0) -> tuple[Any, str]:
 class Appender:
     """Appends what has happened since the last call to JSONL files of `JSONL_S` seconds each."""
 
-    def __init__(self, logs: Path, sim: Simulation, since: float) -> None:
+    def __init__(self, logs: Path, sim: Simulation, since: float, deliveries: Deliveries) -> None:
         self._logs = logs
+        self._deliveries = deliveries
         self._sim = sim
         self._until = since
         self._path = logs / f"{file_stem(since)}.jsonl"
 
     def append(self, now: float) -> None:
-        """Append the rows up to `now` (unix seconds), whole lines only."""
+        """Append the rows and the labels up to `now` (unix seconds), whole lines only."""
         while self._until < now:
             border = (self._until // JSONL_S + 1) * JSONL_S
             end = min(now, border)
             lines = json_lines(self._sim, self._until, end, known_at=end)
             if lines:
                 append_lines(self._path, lines)
+                self._deliveries.expect(self._until, end, known_at=end)
             self._until = end
             if end == border:
                 self._path = self._logs / f"{file_stem(border)}.jsonl"
+        self._deliveries.deliver(now)
 
 
 def run(order: dict[str, Any], gone: threading.Event) -> None:
@@ -89,7 +93,11 @@ def run(order: dict[str, Any], gone: threading.Event) -> None:
     sys.stdout.flush()
     logs = folder / "logs"
     logs.mkdir(exist_ok=True)
-    appender = Appender(logs, sim, order["now"])
+    (folder / "labels").mkdir(exist_ok=True)
+    deliveries = Deliveries(folder / "labels" / "labels.jsonl", sim)
+    for start, end in hours_back(order["recent"], order["now"]):
+        deliveries.expect(start, end, known_at=order["now"])
+    appender = Appender(logs, sim, order["now"], deliveries)
     writer = ParquetWriter(sim)
     older = hours_back(order["oldest"], order["recent"])[::-1]
     behind = bool(older)

@@ -94,6 +94,8 @@ class LiveFleet:
     def __init__(self, folder: Path, truth: Truth, child: subprocess.Popen[bytes], metrics_url: str) -> None:
         self.folder = folder
         self.logs = folder / "logs"
+        self.labels = folder / "labels"
+        """What was not known when its row was written."""
         self.history = folder / "metrics.om"
         self.metrics_url = metrics_url
         self.truth = truth
@@ -133,6 +135,7 @@ class LiveFleet:
         }
         child = _spawn(order, folder)
         try:
+            (folder / "labels").mkdir(exist_ok=True)
             write_span(folder / "logs", sim, recent, now, known_at=now)
             truth = truth_of(chosen, seed, sim.onset)
             (folder / "truth.json").write_text(truth.to_json(), encoding="utf-8")

@@ -8,14 +8,17 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
 from demo.blocks import Simulation
 from demo.fleet import FLEET
+from demo.labels import Deliveries
 from demo.lines import json_lines
 from demo.live import Appender
 from demo.rows import rows
@@ -133,18 +136,41 @@ def test_json_lines_and_parquet_say_the_same(tmp_path: Path) -> None:
 def test_appended_lines_are_whole_and_leave_no_gap_at_a_change_of_files(tmp_path: Path) -> None:
     sim = Simulation(SCENARIOS["healthy"], 3, NOW)
     border = NOW // 600 * 600 + 600
-    appender = Appender(tmp_path, sim, border - 40)
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    appender = Appender(logs, sim, border - 40, Deliveries(tmp_path / "labels.jsonl", sim))
     for moment in (border - 39.5, border - 20, border - 20, border + 7.25, border + 30):
         appender.append(moment)
-        for path in tmp_path.iterdir():
+        for path in logs.iterdir():
             assert path.read_bytes().endswith(b"}\n")
-    assert len(list(tmp_path.iterdir())) == 2
-    ids = [json.loads(line)["request_id"] for path in tmp_path.iterdir() for line in path.read_text().splitlines()]
+    assert len(list(logs.iterdir())) == 2
+    ids = [json.loads(line)["request_id"] for path in logs.iterdir() for line in path.read_text().splitlines()]
     expected = {
         f"{number:X}" for m in FLEET.models for number in rows(sim, m, border - 40, border + 30).request_ids().tolist()
     }
     assert len(ids) == len(expected)
     assert set(ids) == expected
+
+
+def test_every_label_is_in_its_row_or_delivered_once_when_it_is_known(tmp_path: Path) -> None:
+    sim, file = Simulation(SCENARIOS["shadow"], 3, NOW), tmp_path / "labels.jsonl"
+    start, end, until = NOW - 600, NOW, NOW + 1_800
+    deliveries = Deliveries(file, sim)
+    deliveries.expect(start, end, known_at=end)
+    for moment in np.linspace(end, until, 7):
+        deliveries.deliver(float(moment))
+    delivered = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [row["label_ts"] for row in delivered] == sorted(row["label_ts"] for row in delivered)
+    found = {row["request_id"]: row["label"] for row in delivered}
+    assert len(found) == len(delivered)
+    for line in map(json.loads, json_lines(sim, start, end, known_at=until)):
+        before = was_known(line, end)
+        assert found.get(line["request_id"]) == (None if before or line["label"] is None else line["label"])
+
+
+def was_known(line: dict[str, str], known_at: float) -> bool:
+    """Whether the label of a row was known at a moment."""
+    return line["label"] is not None and datetime.fromisoformat(line["label_ts"]).timestamp() <= known_at
 
 
 def test_write_leaves_logs_metrics_truth_and_the_command_to_look_at_them(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.evidence import Labels
-from analysis.filters import Eq
+from analysis.filters import And, Eq, Not, Null, Same
 from analysis.labels import DELAYS_S, SCORES
 from analysis.view import Window
 from connectors.duckdb_store import DuckDbStore
@@ -135,3 +135,131 @@ async def test_a_log_without_labels_has_no_answer(tmp_path: Path) -> None:
     store = DuckDbStore([str(tmp_path)])
     assert (await store.labels((HOUR,), STEP, SCORES.edges, DELAYS_S)).value is None
     await store.close()
+
+
+def delivered(frame: pd.DataFrame) -> bytes:
+    """What a label job writes of rows: one JSON object per label."""
+    known = frame[frame["label"].notna()]
+    return json_lines(known[["request_id", "label", "label_ts"]].astype({"label": "str"}))
+
+
+async def from_file(folder: Path, labels: Path) -> tuple[Labels, tuple[str, ...]]:
+    store = DuckDbStore([str(folder)], labels=[str(labels)])
+    try:
+        fetched = await store.labels((HOUR,), STEP, SCORES.edges, DELAYS_S)
+        assert fetched.value is not None
+        return fetched.value, fetched.warnings
+    finally:
+        await store.close()
+
+
+def told(labels: Labels) -> list[tuple[object, ...]]:
+    order = np.lexsort((labels.delay, labels.score, labels.key, labels.t))
+    parts = (labels.t, labels.key, labels.score, labels.delay, labels.n, labels.correct)
+    return [tuple(part[i] for part in parts) for i in order]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+async def test_labels_that_another_job_delivers_are_joined_by_request(tmp_path: Path, kind: str) -> None:
+    frame, log, labels = with_times(), tmp_path / "log", tmp_path / "labels"
+    log.mkdir()
+    labels.mkdir()
+    write_parquet(log / "a.parquet", frame)
+    inside, _ = await asked(log)
+    write_parquet(log / "a.parquet", frame, select="* EXCLUDE (label, label_ts)")
+    if kind == "jsonl":
+        (labels / "a.jsonl").write_bytes(delivered(frame))
+    else:
+        write_parquet(labels / "a.parquet", frame, select="request_id, label, label_ts")
+    joined, warnings = await from_file(log, labels)
+    assert told(joined) == told(inside)
+    assert joined.newest == pytest.approx(inside.newest)
+    assert warnings == ()
+
+
+async def test_a_label_that_is_appended_later_is_seen_and_a_correction_counts(tmp_path: Path) -> None:
+    frame, file = with_times(), tmp_path / "labels.jsonl"
+    frame["label"] = frame["prediction"]
+    write_parquet(tmp_path / "log.parquet", frame, select="* EXCLUDE (label, label_ts)")
+    first = frame.assign(label_ts=frame["ts"])
+    file.write_bytes(delivered(first[:100]))
+    store = DuckDbStore([str(tmp_path / "log.parquet")], labels=[str(file)])
+    try:
+
+        async def counts() -> tuple[float, float]:
+            value = (await store.labels((HOUR,), STEP, SCORES.edges, DELAYS_S)).value
+            assert value is not None
+            return float(value.n[value.delay >= 0].sum()), float(value.correct.sum())
+
+        assert await counts() == (100, 100)
+        with file.open("ab") as more:
+            more.write(delivered(first[100:150]))
+            more.write(delivered(first[:10].assign(label="other", label_ts=first["ts"][:10] + pd.Timedelta("1min"))))
+        assert await counts() == (150, 140)
+    finally:
+        await store.close()
+
+
+async def test_labels_of_the_rows_stay_where_none_was_delivered(tmp_path: Path) -> None:
+    frame, log = with_times(), tmp_path / "log"
+    log.mkdir()
+    write_parquet(log / "a.parquet", frame)
+    inside, _ = await asked(log)
+    half = frame[frame.index % 2 == 0]
+    (tmp_path / "labels.jsonl").write_bytes(delivered(half))
+    joined, _ = await from_file(log, tmp_path / "labels.jsonl")
+    assert told(joined) == told(inside)
+
+
+async def test_label_files_that_are_not_there_yet_are_a_note_and_the_log_is_read(tmp_path: Path) -> None:
+    frame, log = with_times(), tmp_path / "log"
+    log.mkdir()
+    write_parquet(log / "a.parquet", frame, select="* EXCLUDE (label, label_ts)")
+    labels, warnings = await from_file(log, tmp_path / "labels")
+    assert labels.n.sum() == len(frame)
+    assert (labels.delay == -1).all()
+    assert any("labels: no such log" in text for text in warnings)
+
+
+async def test_a_log_without_request_ids_says_that_labels_cannot_be_joined(tmp_path: Path) -> None:
+    frame, log = with_times(), tmp_path / "log"
+    log.mkdir()
+    write_parquet(log / "a.parquet", frame, select="* EXCLUDE (request_id, label, label_ts)")
+    (tmp_path / "labels.jsonl").write_bytes(delivered(frame))
+    store = DuckDbStore([str(log)], labels=[str(tmp_path / "labels.jsonl")])
+    try:
+        assert (await store.labels((HOUR,), STEP, SCORES.edges, DELAYS_S)).value is None
+        assert any("no request_id to join" in note for note in (await store.describe()).notes)
+    finally:
+        await store.close()
+
+
+async def test_numeric_labels_are_joined_as_numbers(tmp_path: Path) -> None:
+    frame, log = with_times(), tmp_path / "log"
+    log.mkdir()
+    frame["prediction"] = np.where(frame["prediction"] == "yes", 1, 0)
+    frame["label"] = frame["label"].map({"yes": 1, "no": 0}).astype("Int64")
+    write_parquet(log / "a.parquet", frame, select="* EXCLUDE (label, label_ts)")
+    write_parquet(tmp_path / "labels.parquet", frame, select="request_id, label, epoch_ms(label_ts) AS label_ts")
+    labels, _ = await from_file(log, tmp_path / "labels.parquet")
+    known = frame[frame["label"].notna()]
+    assert labels.correct.sum() == (known["prediction"] == known["label"]).sum()
+    assert labels.newest.keys() == {"fraud", "rank"}
+
+
+async def test_joined_labels_can_be_filtered_by_and_are_in_the_records(tmp_path: Path) -> None:
+    frame, log = with_times(), tmp_path / "log"
+    log.mkdir()
+    write_parquet(log / "a.parquet", frame, select="* EXCLUDE (label, label_ts)")
+    (tmp_path / "labels.jsonl").write_bytes(delivered(frame))
+    store = DuckDbStore([str(log)], labels=[str(tmp_path / "labels.jsonl")])
+    try:
+        wrong = And((Not(Null("label")), Not(Same("prediction", "label"))))
+        found = (await store.records((HOUR,), wrong, 20)).value
+        assert len(found) == 20
+        assert all(row["label"] not in (None, row["prediction"]) for row in found)
+        cube = (await store.segments((HOUR,), (wrong,), ("region",))).value
+        known = frame[frame["label"].notna()]
+        assert cube.hits.sum() == (known["prediction"] != known["label"]).sum()
+    finally:
+        await store.close()

@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 
 Path_ = tuple[str | int, ...]
 _Source = TypeVar("_Source", PrometheusSource, ScrapeSource, LogSource, Incidents)
-_FILE_KEYS = ("headers_file", "bearer_token_file", "ca_file", "cert_file", "key_file", "file", "path", "folder")
+_FILE_KEYS = (
+    "headers_file",
+    "bearer_token_file",
+    "ca_file",
+    "cert_file",
+    "key_file",
+    "file",
+    "path",
+    "label_files",
+    "folder",
+)
 _AT = re.compile(r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 

@@ -109,6 +109,8 @@ class LogSource(_Section, frozen=True):
 
     name: Text
     path: Text
+    label_files: Text | None = None
+    """Directory or glob of files with request_id, label and label_ts, joined to the rows."""
     fields: Fields = Fields()
     """Empty: columns are mapped by well-known names."""
     dims: dict[str, Text] = {}

@@ -97,7 +97,7 @@ def run(spec: FleetSpec, flags: Flags) -> int:
         fleets.append(fleet)
         return replace(
             options,
-            logs=(LogSource(name="inference", path=str(fleet.logs)),),
+            logs=(LogSource(name="inference", path=str(fleet.logs), label_files=str(fleet.labels)),),
             scrape=(
                 ScrapeSource(name="fleet", url=fleet.metrics_url, interval=5.0),
                 ScrapeSource(name="fleet", file=str(fleet.history)),

@@ -44,7 +44,9 @@ def open_logs(source: LogSource) -> LogStore:
     from connectors.mapping import Mapping
 
     mapping = Mapping(source.fields.mapping(), source.dims, source.features, source.where)
-    return DuckDbStore([source.path], mapping, name=source.name)
+    return DuckDbStore(
+        [source.path], mapping, labels=[source.label_files] if source.label_files else [], name=source.name
+    )
 
 
 def open_prometheus(source: PrometheusSource) -> MetricStore:
