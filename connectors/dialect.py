@@ -60,6 +60,16 @@ class Dialect(Protocol):
         """Select item that gives one row per share, in any order."""
         ...
 
+    def counts_between(self, x: str, edges: Sequence[float]) -> str | None:
+        """Aggregate: list of the rows of the double x below each of the ascending finite `edges` and not below the one
+        before, then those above all of them, where there are any. None: the engine has none."""
+        ...
+
+    def counts_of(self, x: str, values: Sequence[str]) -> str | None:
+        """Aggregate: map from each of the distinct non-empty `values` to its rows in the string x, and perhaps other
+        keys. None: the engine has none."""
+        ...
+
     def drawn(self, x: str, share: float) -> str:
         """Condition that holds for about `share` of the values of x, and always for the same ones."""
         ...
@@ -112,6 +122,14 @@ class DuckDbDialect:
 
     def quantile_rows(self, x: str, shares: Sequence[float]) -> str:
         return f"unnest(quantile_cont({x}, [{', '.join(map(repr, shares))}]))"
+
+    def counts_between(self, x: str, edges: Sequence[float]) -> str | None:
+        # Its bins are closed above, ours are closed below.
+        below = ", ".join(self.number(math.nextafter(edge, -math.inf)) for edge in edges)
+        return f"map_values(histogram({x}, [{below}]))"
+
+    def counts_of(self, x: str, values: Sequence[str]) -> str | None:
+        return f"histogram_exact({x}, [{', '.join(map(self.text, values))}])"
 
     def drawn(self, x: str, share: float) -> str:
         return f"hash({x}) % 1000000 < {round(1e6 * share)}"

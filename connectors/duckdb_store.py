@@ -20,9 +20,10 @@ from connectors.duckdb_arms import Arm, align, empty_sql, override_types, parque
 from connectors.duckdb_transport import DuckDbTransport
 from connectors.labelfiles import LabelFiles
 from connectors.logfiles import Footers, LogFile, RowGroup, file_list, list_files, roots, rows_inside
-from connectors.mapping import Layout, Mapping, infer, model_expression, read_stats, stats_sql
+from connectors.mapping import ColumnStats, Layout, Mapping, infer, model_expression, read_stats, stats_sql
 from connectors.sql import Mapped, QueryError, Source, SqlStore
 from connectors.sqlpairs import pair_kinds
+from connectors.sqlrows import batches
 from connectors.tail import Tail
 from connectors.timecolumn import TimeColumn, ticks_per_second
 
@@ -32,6 +33,9 @@ SAMPLE_BYTES = 2 * 2**20
 
 SAMPLE_ROWS = 4_096
 """Rows per file. Reading only these costs half of a LIMIT, which decodes the whole row group."""
+
+COLUMNS_PER_QUERY = 12
+"""Columns that are looked at together when the mapping is learnt: memory is what the reader holds of each."""
 
 CELLS_PER_QUERY = 40_000_000
 """Values that one statement may keep in memory: 2.5 M rows of 8 binned features, about 350 MB."""
@@ -166,11 +170,16 @@ class DuckDbStore(SqlStore):
         )
         types = override_types(self._override, sample, con)
         model = model_expression(found, self._override)
-        answer = con.execute(f"WITH sample AS MATERIALIZED ({sample}) {stats_sql(found, 'sample', model)}")
-        names = [column[0] for column in answer.description]
-        stats = dict(zip(names, answer.fetchone(), strict=True))
+        stats: dict[str, ColumnStats] = {}
+        models = 0
+        for names in batches(found, COLUMNS_PER_QUERY):
+            part = {name: found[name] for name in names}
+            answer = con.execute(f"WITH sample AS ({sample}) {stats_sql(part, 'sample', model)}")
+            row = dict(zip((column[0] for column in answer.description), answer.fetchone(), strict=True))
+            stats |= read_stats(part, row)
+            models = int(row["models"] or 0)
         shown = {name: render_type(kind) for name, kind in columns.items()}
-        return infer(found, shown, read_stats(found, stats), int(stats["models"] or 0), self._override, types)
+        return infer(found, shown, stats, models, self._override, types)
 
     def _time(self, layout: Layout, arm: Arm, con: Any) -> TimeColumn:
         """The time column with the type that it has in this arm."""

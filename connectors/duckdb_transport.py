@@ -55,6 +55,8 @@ class DuckDbTransport:
             "TimeZone='UTC'",
             # 22 -> 12 ms for a query over 24 files; entries are checked against the file's mtime.
             "parquet_metadata_cache=true",
+            # For slow remote files: 40 columns of 2 M local rows cost 0.53 CPU s and 418 MB, without it 0.40 and 278.
+            "disable_parquet_prefetching=true",
             f"allowed_directories=[{allowed}]",
             "enable_external_access=false",
             "lock_configuration=true",

@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from analysis.evidence import (
     OTHER,
     PREDICTION,
     Bins,
-    CategoryBins,
     Cube,
     ErrorCounts,
     Fetched,
@@ -34,6 +33,7 @@ from connectors.dialect import MICROS, Dialect
 from connectors.sqlbins import BinsQuery
 from connectors.sqlcube import MAX_LEAVES, SegmentQuery, fold
 from connectors.sqlfilter import NULL_TEXT, Kind, text_of, where_sql
+from connectors.sqlhistograms import BinnedQuery, CountedQuery
 from connectors.sqllabels import FIELDS as LABEL_FIELDS
 from connectors.sqllabels import LabelQuery
 from connectors.sqlpairs import SERVED, PairQuery, pair_kinds, pairs_sql, rows_behind, widened
@@ -41,10 +41,9 @@ from connectors.sqlrows import (
     LATENCY_EDGES_MS,
     Columns,
     Grid,
-    category_bin_sql,
+    batches,
     floats,
     latency_bin_sql,
-    numeric_bin_sql,
     plain,
     strings,
 )
@@ -52,11 +51,16 @@ from connectors.sqlrows import (
 if TYPE_CHECKING:
     from analysis.evidence import Floats
 
+T = TypeVar("T")
+
 SAMPLE_ROWS = 50_000
 """Rows from which feature bins are made: a value with a share of 0.2 % is missed with p = e-100."""
 
 MESSAGE_CHARS = 500
-MAX_FEATURES_PER_QUERY = 40
+BINNED_PER_QUERY = 40
+COUNTED_PER_QUERY = 5
+"""Features per statement: the drift of 40 features over 2 M rows peaks at 280 MB with 5, at 364 with 10 and at 633 with
+all at once, for a tenth more CPU (`bench.drift`)."""
 
 
 class Transport(Protocol):
@@ -228,65 +232,31 @@ class SqlStore(ABC):
     ) -> Fetched[Mapping[str, Histogram]]:
         """Every feature of `bins` per bucket by (model,). Features that the log does not have are left out."""
         known = (await self._mapped()).kinds
-        wanted = {name: kind for name, kind in bins.items() if name in known}
-        gone = sorted(bins.keys() - wanted.keys())
-        parts: list[Fetched[Mapping[str, Histogram]]] = []
-        names = list(wanted)
-        for at in range(0, len(names), MAX_FEATURES_PER_QUERY):
-            batch = {name: wanted[name] for name in names[at : at + MAX_FEATURES_PER_QUERY]}
-            parts.append(await self._histograms(spans, step, batch, where))
-        return Fetched(
-            {name: histogram for part in parts for name, histogram in part.value.items()},
-            ";\n".join(part.query for part in parts),
-            sum(part.elapsed_s for part in parts),
-            max((part.rows for part in parts), default=0),
-            (
-                *(f"the log has no feature {name!r} any more" for name in gone),
-                *dict.fromkeys(warning for part in parts for warning in part.warnings),
-            ),
+        gone = sorted(bins.keys() - known.keys())
+        found = await self._histograms(spans, step, {name: kind for name, kind in bins.items() if name in known}, where)
+        return replace(
+            found, warnings=(*(f"the log has no feature {name!r} any more" for name in gone), *found.warnings)
         )
 
     async def _histograms(
         self, spans: Sequence[Window], step: int, bins: Mapping[str, Bins], where: Filter
     ) -> Fetched[Mapping[str, Histogram]]:
-        """One scan that bins every field, then one small GROUP BY per field over the binned rows.
-
-        Cheapest portable form for 8 features over 1.04 M rows: 0.35 CPU s, against 0.55 for GROUPING SETS with sums
-        and 0.50 for one scan per feature (`bench.store`).
-        """
+        """Any field in its bins: by the engine's own aggregates where it has them, in portable SQL otherwise."""
         d, mapped = self._dialect, await self._mapped()
-        weight = self._weight(mapped.schema)
-        columns, groups = [], []
-        for i, (name, kind) in enumerate(bins.items()):
-            x, numeric = d.ident(name), mapped.kinds[name] == "number"
-            if isinstance(kind, CategoryBins):
-                code, total = category_bin_sql(x, kind, numeric, d), "0"
-            else:
-                x = x if numeric else d.as_double(x)
-                code = numeric_bin_sql(x, kind.edges, d)
-                total = f"sum(CASE WHEN b{i} >= 0 THEN x{i} * w ELSE 0 END)"
-                columns.append(f"{x} AS x{i}")
-            columns.append(f"{code} AS b{i}")
-            groups.append(
-                f"SELECT {i} AS k, t, model, b{i} AS bin, sum(w) AS n, {total} AS total FROM binned GROUP BY 2, 3, 4"
-            )
-
-        def build(relation: str) -> str:
-            return (
-                f"WITH binned AS {d.materialized} (SELECT {d.bucket(d.ident('ts'), step)} AS t, model, {weight} AS w, "
-                f"{', '.join(columns)} FROM {relation} AS logs) {' UNION ALL '.join(groups)}"
-            )
-
-        reply = await self._ask(spans, where, {"model", *bins}, build, width=2 * len(bins))
-        field, t, n = (reply.numbers(name) for name in ("k", "t", "n"))
-        model, bin_codes, totals = strings(reply.column("model")), reply.numbers("bin"), reply.numbers("total")
+        counted: list[str] = []
+        if "weight" not in mapped.schema.fields:
+            counted = [name for name, kind in bins.items() if CountedQuery.answers(kind, mapped.kinds[name], d)]
         found: dict[str, Histogram] = {}
-        for i, (name, kind) in enumerate(bins.items()):
-            at = (field == i).nonzero()[0]
-            grid = Grid(t[at], ([model[j] for j in at],), step)
-            found[name] = grid.histogram(kind, bin_codes[at], n[at], totals[at])
-        value: Fetched[Mapping[str, Histogram]] = reply.fetched(found)
-        return value
+        replies: list[_Reply] = []
+        for names in batches(counted, COUNTED_PER_QUERY):
+            query = CountedQuery({name: bins[name] for name in names}, step, d)
+            replies.append(await self._ask(spans, where, {"model", *names}, query.sql, width=0))
+            found |= query.histograms(replies[-1].column)
+        for names in batches([name for name in bins if name not in found], BINNED_PER_QUERY):
+            binned = BinnedQuery({n: bins[n] for n in names}, mapped.kinds, step, self._weight(mapped.schema), d)
+            replies.append(await self._ask(spans, where, {"model", *names}, binned.sql, width=2 * len(names)))
+            found |= binned.histograms(replies[-1].column)
+        return _joined({name: found[name] for name in bins}, replies)
 
     async def feature_bins(self, spans: Sequence[Window], where: Filter = ALL) -> Fetched[Mapping[str, Bins]]:
         """Bins of every feature from a sample of about `SAMPLE_ROWS` rows of `spans`.
@@ -300,14 +270,19 @@ class SqlStore(ABC):
             numeric_by_name.setdefault(PREDICTION, mapped.kinds[PREDICTION] == "number")
         if not numeric_by_name:
             return Fetched({}, "")
-        names, numeric = list(numeric_by_name), list(numeric_by_name.values())
         share = await self._sample_share(spans, where)
 
-        query = BinsQuery(tuple(names), tuple(numeric), self._dialect)
-        reply = await self._ask(spans, where, set(names), lambda relation: query.sql(relation, share), width=0)
-        bins, warnings = query.bins(*(reply.column(name) for name in ("k", "part", "v", "x", "n")))
-        value: Fetched[Mapping[str, Bins]] = reply.fetched(bins, *warnings)
-        return value
+        bins: dict[str, Bins] = {}
+        warnings: list[str] = []
+        replies: list[_Reply] = []
+        for batch in batches(list(numeric_by_name), COUNTED_PER_QUERY):
+            query = BinsQuery(tuple(batch), tuple(numeric_by_name[name] for name in batch), self._dialect)
+            reply = await self._ask(spans, where, set(batch), _drawn(query, share), width=0)
+            found, left_out = query.bins(*(reply.column(name) for name in ("k", "part", "v", "x", "n")))
+            bins |= found
+            warnings += left_out
+            replies.append(reply)
+        return _joined(bins, replies, warnings)
 
     async def _sample_share(self, spans: Sequence[Window], where: Filter) -> float:
         """Share of the matching rows that makes about `SAMPLE_ROWS`."""
@@ -509,6 +484,21 @@ class SqlStore(ABC):
 
     def _count(self, schema: Schema) -> str:
         return f"sum({self._weight(schema)})" if "weight" in schema.fields else "count(*)"
+
+
+def _drawn(query: BinsQuery, share: float) -> Callable[[str], str]:
+    return lambda relation: query.sql(relation, share)
+
+
+def _joined(value: T, replies: Sequence[_Reply], warnings: Sequence[str] = ()) -> Fetched[T]:
+    """One answer of several statements over the same rows."""
+    return Fetched(
+        value,
+        ";\n".join(reply.query for reply in replies),
+        sum(reply.elapsed_s for reply in replies),
+        max((reply.rows for reply in replies), default=0),
+        tuple(dict.fromkeys((*(text for reply in replies for text in reply.warnings), *warnings))),
+    )
 
 
 def merge_spans(spans: Sequence[Window]) -> list[Window]:

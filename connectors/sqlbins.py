@@ -23,6 +23,9 @@ SPECIAL_SHARE = 0.05
 """A number that this share of the baseline has, such as 0 or -1, has a bin to itself; at most three have."""
 MAX_SPECIAL = 3
 
+FREQUENT_SHARE = 0.2
+"""Part of a sample in which the most frequent numbers are counted: to group numbers that are all different is dear."""
+
 _QUANTILE, _VALUE, _DISTINCT = range(3)
 
 
@@ -37,8 +40,10 @@ class BinsQuery:
     def sql(self, relation: str, share: float) -> str:
         """SQL: rows (feature k, part, text v, number x, count n) from a `share` of the rows of `relation`."""
         d = self.dialect
+        ts = d.ident("ts")
         # The same question has the same answer: a sample drawn by chance would give other bins each time.
-        rows = f"{relation} AS logs" + (f" WHERE {d.drawn(d.ident('ts'), share)}" if share < 1 else "")
+        rows = f"{relation} AS logs" + (f" WHERE {d.drawn(ts, share)}" if share < 1 else "")
+        few = f" AND {d.drawn(ts, share * FREQUENT_SHARE)}" if share < 1 else ""
         parts = []
         for k, (name, numeric) in enumerate(zip(self.names, self.numeric, strict=True)):
             x = d.ident(name)
@@ -46,7 +51,11 @@ class BinsQuery:
             if numeric:
                 parts.append(
                     f"SELECT {k} AS k, {_QUANTILE} AS part, NULL AS v, {d.quantile_rows(x, REFERENCE_SHARES)} AS x, "
-                    f"count(*) AS n FROM drawn_rows WHERE {kept}"
+                    f"0 AS n FROM drawn_rows WHERE {kept}"
+                )
+                parts.append(
+                    f"SELECT {k} AS k, {_DISTINCT} AS part, NULL AS v, 0 AS x, count({x}) AS n FROM drawn_rows "
+                    f"WHERE {kept}{few}"
                 )
             else:
                 parts.append(
@@ -55,9 +64,9 @@ class BinsQuery:
                 )
             parts.append(
                 f"(SELECT {k} AS k, {_VALUE} AS part, {text} AS v, {number} AS x, count(*) AS n FROM drawn_rows "
-                f"WHERE {kept} GROUP BY {x} ORDER BY n DESC, {x} LIMIT {TOP_CATEGORIES})"
+                f"WHERE {kept}{few if numeric else ''} GROUP BY {x} ORDER BY n DESC, {x} LIMIT {TOP_CATEGORIES})"
             )
-        columns = ", ".join(d.ident(name) for name in self.names)
+        columns = ", ".join(d.ident(name) for name in ("ts", *self.names))
         return f"WITH drawn_rows AS {d.materialized} (SELECT {columns} FROM {rows}) {' UNION ALL '.join(parts)}"
 
     def bins(
@@ -74,11 +83,11 @@ class BinsQuery:
             if not top:
                 continue
             if numeric and len(top) > FEW_VALUES:
-                many = SPECIAL_SHARE * max(count for _, count in quantiles)
+                many = SPECIAL_SHARE * distinct[0][1]
                 common = sorted((-count, value) for value, count in top if count >= many)
                 special = [value for _, value in common[:MAX_SPECIAL]]
                 bins[name] = reference_bins([edge for edge, _ in quantiles], special)
-            elif distinct and distinct[0][0] > max(TOP_CATEGORIES, ID_RATIO * distinct[0][1]):
+            elif not numeric and distinct[0][0] > max(TOP_CATEGORIES, ID_RATIO * distinct[0][1]):
                 warnings.append(f"{name} is left out: more than {ID_RATIO:.0%} of its values are distinct")
             else:
                 bins[name] = category_bins([value for value, _ in sorted(top, key=lambda row: (-row[1], row[0]))])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis.evidence import OTHER, UNSEEN, Bins, CategoryBins, Counts, Histogram, Key, NumericBins, just_above
@@ -76,12 +76,23 @@ def category_bin_sql(x: str, bins: CategoryBins, numeric: bool, d: Dialect) -> s
     value may have been in the baseline's tail, and it counts as OTHER.
     """
     listed = [(label, i) for i, label in enumerate(bins.labels) if label not in (OTHER, UNSEEN)]
-    rest = bins.labels.index(OTHER if len(listed) >= TOP_CATEGORIES else UNSEEN)
     whens = "".join(
         f" WHEN {x} = {d.number(float(label)) if numeric else d.text(label)} THEN {i}" for label, i in listed
     )
     nonfinite = f" WHEN NOT {d.finite(x)} THEN {NONFINITE_BIN}" if numeric else ""
-    return f"CASE WHEN {x} IS NULL THEN {NULL_BIN}{nonfinite}{whens} ELSE {rest} END"
+    return f"CASE WHEN {x} IS NULL THEN {NULL_BIN}{nonfinite}{whens} ELSE {rest_bin(bins)} END"
+
+
+def rest_bin(bins: CategoryBins) -> int:
+    """The bin of a value that is not listed."""
+    listed = sum(1 for label in bins.labels if label not in (OTHER, UNSEEN))
+    return bins.labels.index(OTHER if listed >= TOP_CATEGORIES else UNSEEN)
+
+
+def batches(names: Iterable[str], size: int) -> list[list[str]]:
+    """The names in lists of at most `size`."""
+    listed = list(names)
+    return [listed[at : at + size] for at in range(0, len(listed), size)]
 
 
 def strings(values: Any) -> list[str]:
@@ -151,6 +162,16 @@ class Grid:
             self._sum(weights, codes == NONFINITE_BIN),
             self._sum(floats(total), inside),
         )
+
+    def cells(self, bins: Bins, cells: Floats, rows: Floats, total: Floats) -> Histogram:
+        """From [N, B] counts, [N] rows (nulls included) and [N] sums of each answered row."""
+        import numpy as np
+
+        n = np.zeros((len(self.t), len(self.keys), len(bins)))
+        np.add.at(n, (self.at, self.code), cells)
+        every = slice(None)
+        null = self._sum(rows - cells.sum(axis=1), every)
+        return Histogram(self.t, self.step, self.keys, bins, n, null, np.zeros_like(null), self._sum(total, every))
 
     def _sum(self, weights: Floats, rows: slice | NDArray[np.bool_]) -> Floats:
         import numpy as np

@@ -20,6 +20,7 @@ from analysis.view import Window
 from connectors.base import MissingDataError
 from connectors.duckdb_store import DuckDbStore
 from connectors.sqlcube import fold
+from connectors.sqlhistograms import CountedQuery
 from connectors.sqlrows import LATENCY_EDGES_MS, category_bins
 from tests.logs import START, rows, unix, write_parquet
 
@@ -96,6 +97,7 @@ async def test_two_disjoint_spans_add_up_to_their_union(store: DuckDbStore, fram
 async def test_slices_of_a_long_span_give_the_same_answer(
     store: DuckDbStore, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(CountedQuery, "answers", lambda *_: False)
     bins = (await store.feature_bins((HOUR,))).value
     whole = (await store.features((HOUR,), STEP, bins)).value
     monkeypatch.setattr("connectors.duckdb_store.CELLS_PER_QUERY", 10_000)
@@ -104,6 +106,38 @@ async def test_slices_of_a_long_span_give_the_same_answer(
     for name, histogram in whole.items():
         assert np.array_equal(histogram.n, sliced.value[name].n)
         assert np.allclose(histogram.total, sliced.value[name].total)
+
+
+async def test_the_engines_own_aggregates_count_as_portable_sql_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = rows()
+    amount = frame["amount"].copy()
+    amount[frame["model"] == "fraud"] = amount[frame["model"] == "fraud"].round(0)
+    odd = frame["position"].copy()
+    odd.iloc[:40] = math.nan
+    odd.iloc[40:50] = math.inf
+    shop = frame["merchant_cat"].where(frame["merchant_cat"] != "food", "")
+    frame = frame.assign(f_round=amount, f_odd=odd.astype("float64"), f_shop=shop)
+    write_parquet(tmp_path / "a.parquet", frame)
+    store = DuckDbStore([str(tmp_path)])
+    early = Window(START, START + 1_200)
+    bins = (await store.feature_bins((early,))).value
+    fast = await store.features((HOUR,), STEP, bins)
+    assert "histogram(" in fast.query
+    assert "histogram_exact(" in fast.query
+    monkeypatch.setattr(CountedQuery, "answers", lambda *_: False)
+    portable = (await store.features((HOUR,), STEP, bins)).value
+    await store.close()
+    assert set(fast.value) == set(portable) >= {"round", "odd", "shop", "prediction"}
+    for name, expected in portable.items():
+        found = fast.value[name]
+        assert (found.keys, found.bins, found.t.tolist()) == (expected.keys, expected.bins, expected.t.tolist())
+        np.testing.assert_array_equal(found.n, expected.n)
+        np.testing.assert_array_equal(found.null, expected.null)
+        np.testing.assert_array_equal(found.nonfinite, expected.nonfinite)
+        np.testing.assert_allclose(found.total, expected.total)
+    assert portable["odd"].nonfinite.sum() > 0
 
 
 async def test_confidence_is_binned_and_a_value_on_the_last_edge_is_kept(tmp_path: Path) -> None:
