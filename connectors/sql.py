@@ -275,13 +275,21 @@ class SqlStore(ABC):
         bins: dict[str, Bins] = {}
         warnings: list[str] = []
         replies: list[_Reply] = []
-        for batch in batches(list(numeric_by_name), COUNTED_PER_QUERY):
-            query = BinsQuery(tuple(batch), tuple(numeric_by_name[name] for name in batch), self._dialect)
-            reply = await self._ask(spans, where, set(batch), _drawn(query, share), width=0)
-            found, left_out = query.bins(*(reply.column(name) for name in ("k", "part", "v", "x", "n")))
-            bins |= found
-            warnings += left_out
-            replies.append(reply)
+
+        async def look(names: Sequence[str], *, thorough: bool) -> None:
+            for batch in batches(names, COUNTED_PER_QUERY):
+                query = BinsQuery(tuple(batch), tuple(numeric_by_name[n] for n in batch), self._dialect, thorough)
+                reply = await self._ask(spans, where, set(batch), _drawn(query, share), width=0)
+                found, left_out = query.bins(*(reply.column(column) for column in ("k", "part", "v", "x", "n")))
+                bins.update(found)
+                warnings.extend(left_out)
+                replies.append(reply)
+
+        await look(list(numeric_by_name), thorough=False)
+        if share < 1:
+            # A list of few numbers must be complete, or what it lacks would pass for unseen.
+            few = [n for n, numeric in numeric_by_name.items() if numeric and not isinstance(bins.get(n), NumericBins)]
+            await look(few, thorough=True)
         return _joined(bins, replies, warnings)
 
     async def _sample_share(self, spans: Sequence[Window], where: Filter) -> float:

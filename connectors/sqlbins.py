@@ -36,6 +36,8 @@ class BinsQuery:
     names: tuple[str, ...]
     numeric: tuple[bool, ...]
     dialect: Dialect
+    thorough: bool = False
+    """Whether numbers are counted in the whole sample."""
 
     def sql(self, relation: str, share: float) -> str:
         """SQL: rows (feature k, part, text v, number x, count n) from a `share` of the rows of `relation`."""
@@ -43,7 +45,7 @@ class BinsQuery:
         ts = d.ident("ts")
         # The same question has the same answer: a sample drawn by chance would give other bins each time.
         rows = f"{relation} AS logs" + (f" WHERE {d.drawn(ts, share)}" if share < 1 else "")
-        few = f" AND {d.drawn(ts, share * FREQUENT_SHARE)}" if share < 1 else ""
+        few = f" AND {d.drawn(ts, share * FREQUENT_SHARE)}" if share < 1 and not self.thorough else ""
         parts = []
         for k, (name, numeric) in enumerate(zip(self.names, self.numeric, strict=True)):
             x = d.ident(name)

@@ -217,6 +217,21 @@ async def test_values_that_many_rows_have_get_a_bin_of_their_own_among_absurd_on
     assert np.count_nonzero(big.n.sum(axis=(0, 1))) > 10
 
 
+async def test_a_list_of_few_numbers_is_complete_although_frequent_ones_are_counted_in_a_part_of_the_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.sql.SAMPLE_ROWS", 3_000)
+    steps = np.repeat(np.arange(15.0), [3_860, *[10] * 14])
+    frame = rows(4_000).assign(f_step=pd.array(np.random.default_rng(1).permutation(steps), dtype="Float64"))
+    write_parquet(tmp_path / "a.parquet", frame, "ts, model, f_step, amount AS f_amount")
+    store = DuckDbStore([str(tmp_path)])
+    bins = (await store.feature_bins((HOUR,))).value
+    await store.close()
+    assert isinstance(bins["step"], CategoryBins)
+    assert set(bins["step"].labels) == {*map(str, range(15)), OTHER, UNSEEN}
+    assert isinstance(bins["amount"], NumericBins)
+
+
 async def test_a_category_that_the_baseline_never_had_is_unseen(tmp_path: Path) -> None:
     frame = rows(400)
     later = rows(50, start=START + 3_600, seed=2)
