@@ -109,7 +109,7 @@ async def ours(folder: Path) -> list[str]:
     bins = (await store.feature_bins(union(frame.references))).value
     evidence = await store.features(union((frame.live, *frame.references)), frame.step, bins)
     await store.close()
-    changes = feature_changes(evidence.value, frame, newest, "fraud")
+    changes = feature_changes(evidence.value, frame, newest, ("fraud",))["fraud"]
     assert len(changes) == NUMERIC + CATEGORICAL
     return sorted(change.row.feature for change in changes if change.case is not None)
 
