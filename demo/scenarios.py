@@ -137,8 +137,19 @@ _ALL: Sequence[Scenario] = (
             Recoded("rank", "category", "toys", 0.22),
         ),
         (
-            Expected("feature", "rank", "user_hist_len", (), (Sign("feature", "price"), Sign("feature", "category"))),
-            Expected("feature", "rank", "price"),
+            Expected(
+                "feature",
+                "rank",
+                "user_hist_len",
+                (),
+                (
+                    Sign("feature", "price"),
+                    Sign("feature", "category"),
+                    Sign("quality", "user_hist_len"),
+                    Sign("quality", "price"),
+                ),
+            ),
+            Expected("feature", "rank", "price", (), (Sign("quality", "price"),)),
             Expected("feature", "rank", "category"),
         ),
     ),
