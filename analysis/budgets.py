@@ -8,16 +8,16 @@ from dataclasses import replace
 
 from analysis.answer import Finding, Severity, Signal, Snapshot
 from analysis.causes import told
-from analysis.objectives import HOUR_S, Budget, words
+from analysis.objectives import HOUR_S, SHORT_S, Budget, words
 from analysis.ranking import weighted
 
 
 def with_budgets(snapshot: Snapshot, budgets: Sequence[Budget]) -> Snapshot:
     """The answer with budgets in it: where there is an objective, what it says decides how urgent a finding is.
 
-    A page rule that fires or is due within the hour makes the model's errors (or latency) critical. While the last hour
-    spends less than the budget allows, nothing about them is critical. A budget that burns where no finding says so, as
-    when it has long been so, becomes a finding itself.
+    A page rule that fires or is due within the hour makes the model's errors (or latency) critical. While both the last
+    hour and the last five minutes spend less than the budget allows, they are at most a warning. A budget that burns
+    where no finding says so, as when it has long been so, becomes a finding itself.
     """
     if not budgets:
         return snapshot
@@ -42,12 +42,14 @@ def with_budgets(snapshot: Snapshot, budgets: Sequence[Budget]) -> Snapshot:
 
 def _weighed(finding: Finding, budgets: Sequence[Budget]) -> Finding:
     """A finding as urgent as the budget that it spends says."""
-    known = [budget for budget in budgets if budget.burn(HOUR_S) is not None]
-    if not known or (finding.severity.rank < Severity.WARNING.rank and finding.subject):
+    if finding.severity.rank < Severity.WARNING.rank and finding.subject:
         return finding
-    if any(budget.severity is Severity.CRITICAL for budget in known):
+    if any(budget.severity is Severity.CRITICAL for budget in budgets):
         return replace(finding, severity=Severity.CRITICAL)
-    return replace(finding, severity=min(finding.severity, Severity.WARNING, key=lambda s: s.rank))
+    burns = [budget.burn(window) for budget in budgets for window in (SHORT_S, HOUR_S)]
+    if burns and all(burn is not None and burn < 1 for burn in burns):
+        return replace(finding, severity=min(finding.severity, Severity.WARNING, key=lambda s: s.rank))
+    return finding
 
 
 def _finding(budget: Budget, snapshot: Snapshot) -> Finding | None:

@@ -35,7 +35,7 @@ _LEADS_TO: Mapping[Signal, frozenset[Signal]] = {
     Signal.DEPENDENCY: FELT | INPUTS | {Signal.INFRA, Signal.REQUEST_RATE},
     Signal.REQUEST_RATE: FELT | INPUTS | {Signal.INFRA, Signal.DEPENDENCY},
     Signal.INFRA: frozenset({Signal.LATENCY, Signal.ERROR, Signal.BUSINESS, Signal.STALENESS, Signal.INFRA}),
-    Signal.QUALITY: FELT - {Signal.LATENCY} | {Signal.FEATURE},
+    Signal.QUALITY: FELT - {Signal.LATENCY},
     Signal.FEATURE: FELT - {Signal.LATENCY, Signal.ERROR},
     Signal.STALENESS: frozenset({Signal.STALENESS, Signal.REQUEST_RATE}),
     Signal.LATENCY: frozenset({Signal.INFRA}),
@@ -122,8 +122,6 @@ def _can_cause(cause: Finding, effect: Finding) -> bool:
         return not cause.model  # a source that falls silent takes its models along
     if cause.signal is Signal.REQUEST_RATE and cause.effect < 0:
         return False
-    if cause.signal is Signal.QUALITY and effect.signal is Signal.FEATURE:
-        return cause.subject == effect.subject
     if cause.signal is Signal.INFRA and effect.signal is Signal.INFRA:
         return cause.check == "memory" and effect.check in ("restarts", "oom")
     if cause.signal is Signal.INFRA:

@@ -37,6 +37,11 @@ def test_a_budget_that_does_not_burn_takes_the_urgency_out_of_a_slow_tail() -> N
     assert next(row for row in answer.models if row.model == "fraud").burn == pytest.approx(0.2)
 
 
+def test_what_burns_without_paging_is_as_urgent_as_its_size() -> None:
+    answer = with_budgets(sample(), [of(failing(0.002, 300), FAST)])
+    assert next(f for f in answer.findings if f.signal is Signal.LATENCY).severity is Severity.CRITICAL
+
+
 def test_a_page_makes_a_warning_critical_and_the_header_says_it() -> None:
     calm = replace(sample(), findings=tuple(replace(f, severity=Severity.WARNING) for f in sample().findings))
     answer = with_budgets(calm, [failing(0.05, 30)])

@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.config import Loaded
-from tui.config_schema import Config, LogSource, ScrapeSource
+from tui.config_schema import Config, LogSource, ScrapeSource, Slo
 from tui.options import Flags, Options, resolve
 
 if TYPE_CHECKING:
     from demo.scenarios import Scenario, Truth
+
+
+SLOS = (
+    Slo(model="fraud", availability=0.997, latency=0.99, latency_ms=250),
+    Slo(model="rank", availability=0.997, latency=0.99, latency_ms=100),
+)
+"""What the fleet promises: in health it spends two thirds of its budget."""
 
 
 class DemoError(Exception):
@@ -81,7 +88,7 @@ def run(spec: FleetSpec, flags: Flags) -> int:
         FlagError: a flag's value cannot be read.
     """
     scenario = _scenario(spec.scenario)
-    options = resolve(flags, Loaded(Config()), time.time())
+    options = resolve(flags, Loaded(Config(slos=SLOS)), time.time())
     from demo.run import LiveFleet
 
     fleets: list[LiveFleet] = []
