@@ -86,7 +86,7 @@ class Journal:
         self.place = place
         self.actor = actor or this_actor()
         self._clock = clock
-        self._host = "".join(c if c.isalnum() else "_" for c in host or socket.gethostname())
+        self.host = "".join(c if c.isalnum() else "_" for c in host or socket.gethostname())
         self._reader = Reader((place.folder, place.fallback))
         self._descriptors: dict[Path, int] = {}
         self._seen: dict[str, float] = {}
@@ -222,7 +222,7 @@ class Journal:
             mode = self._mode(folder)
             files.make_folder(events, mode)
             start = new_event_id(self._clock())
-            path = events / f"{self._host}-{os.getuid()}-{os.getpid()}-{start}.jsonl"
+            path = events / f"{self.host}-{os.getuid()}-{os.getpid()}-{start}.jsonl"
             self._descriptors[path] = files.create(path, mode & 0o666)
         try:
             files.append(self._descriptors[path], line)

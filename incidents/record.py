@@ -189,8 +189,10 @@ def _apply(known: Incident, event: Event) -> Incident:
             text = delivery_words(event)
         case _ if event.kind.startswith(DELIVERY):
             text = delivery_words(event)
-    line = Line(t, event.actor, event.kind, text, event.id)
-    return replace(known, timeline=(*known.timeline, line), told={**known.told, **_told(event)})
+    known = replace(known, told={**known.told, **_told(event)})
+    if event.kind == Kind.NOTIFY_SENDING:
+        return known  # its end is the line
+    return replace(known, timeline=(*known.timeline, Line(t, event.actor, event.kind, text, event.id)))
 
 
 def _told(event: Event) -> Mapping[str, str]:

@@ -6,12 +6,13 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from demo.run import write
+from tests.receivers import Receiver, receiver, until
 from tests.stores import NOW
 from tests.test_report import at, sources
 from tui import cli
@@ -187,6 +188,102 @@ def test_an_incident_in_memory_alone_is_loud_and_has_its_own_status(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))
     assert "still here" in run("incidents", "show", incident)[1]
     assert list((memory / "mltriage" / "incidents").iterdir()) == []
+
+
+CANARY = "canary0123456789abcdef0123456789"
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Receiver]]:
+    """A configuration with a pager and a chat, and what each of them was sent."""
+    with receiver("pagerduty") as pager, receiver("slack") as chat:
+        for name, secret in (("pager", CANARY), ("chat", f"{chat.url}/services/{CANARY}")):
+            (tmp_path / name).write_text(secret)
+            (tmp_path / name).chmod(0o600)
+        config = tmp_path / "config.yaml"
+        config.write_text(
+            f"targets:\n- {{name: pager, kind: pagerduty, url: '{pager.url}', secret_file: pager}}\n"
+            "- {name: chat, kind: slack, secret_file: chat}\nincidents: {environment: test}\n"
+        )
+        monkeypatch.setenv("MLTRIAGE_CONFIG", str(config))
+        yield {"pager": pager, "chat": chat}
+
+
+def test_targets_are_told_after_the_incident_is_saved_and_nothing_prints_a_secret(
+    run: Run, told: dict[str, Receiver], fleet: Path, tmp_path: Path
+) -> None:
+    code, out, err = run("flag", "--at", at(NOW), *sources(fleet))
+    assert code == 0, err
+    assert err.index("saved") < err.index("pager: ok")
+    assert [event["dedup_key"] for event in told["pager"].taken] == [out.strip()]
+    assert run("incidents", "note", "last", "it was version 42")[0] == 0
+    assert len(told["chat"].taken) == 2
+    assert "it was version 42" in told["chat"].taken[1]["text"]
+    assert run("incidents", "--no-notify", "severity", "last", "1")[0] == 0
+    assert run("incidents", "resolve", "last")[0] == 0
+    assert [event["event_action"] for event in told["pager"].taken] == ["trigger", "resolve"]
+    assert "told: pager ok, chat ok" in run("incidents", "handoff", "last")[1]
+    printed = [
+        err,
+        *(text for form in ("show", "export", "handoff") for text in run("incidents", form, "last")[1:]),
+        *run("incidents", "show", "last", "--json")[1:],
+        *run("config", "show")[1:],
+        *run("flag", "--new", "--dry-run", "--at", at(NOW), *sources(fleet))[1:],
+        *run("doctor")[1:],
+    ]
+    assert [text for text in printed if CANARY in text] == []
+
+
+def test_what_could_not_be_told_is_the_exit_status_and_can_be_delivered_later(
+    run: Run, told: dict[str, Receiver], fleet: Path
+) -> None:
+    told["chat"].script += ["404"]
+    told["pager"].script += ["500"]
+    code, _, err = run("flag", "--wait", "0.2", "--at", at(NOW), *sources(fleet))
+    assert code == 4
+    assert "chat: failed (HTTP 404" in err
+    assert "it stays in the outbox" in err
+    code, _, err = run("incidents", "deliver")
+    assert code == 0
+    assert "pager: ok" in err
+    assert len(told["pager"].taken) == 1
+
+
+def test_a_dry_run_saves_and_sends_nothing(run: Run, told: dict[str, Receiver], fleet: Path, tmp_path: Path) -> None:
+    code, out, _ = run("flag", "--dry-run", "--to", "pager", "--at", at(NOW), *sources(fleet))
+    assert code == 0
+    assert '"routing_key": "***"' in out
+    assert "# chat" not in out
+    assert told["pager"].got == []
+    assert not list((tmp_path / "journal").glob("INC-*"))
+
+
+def test_a_test_tells_the_targets_of_a_drill_and_keeps_nothing(
+    run: Run, told: dict[str, Receiver], tmp_path: Path
+) -> None:
+    code, out, _ = run("incidents", "test")
+    assert code == 0
+    assert out.count(": ok") == 4
+    assert "[DRILL]" in told["chat"].taken[0]["text"]
+    assert told["pager"].taken[0]["payload"]["custom_details"]["is_drill"] == "true"
+    assert not (tmp_path / "journal").exists()
+    assert run("incidents", "test", "nobody")[0] == 1
+
+
+def test_the_process_list_shows_no_secret(tmp_path: Path, told: dict[str, Receiver]) -> None:
+    told["pager"].script += ["hang"]
+    command = [sys.executable, "-m", "tui", "incidents", "test", "pager"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        until(lambda: told["pager"].got)
+        listed = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True).stdout
+        assert "incidents test pager" in listed
+        assert CANARY not in listed
+        environment = Path(f"/proc/{process.pid}/environ").read_bytes()
+        assert CANARY.encode() not in environment
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_the_first_help_of_incidents_imports_nothing_heavy() -> None:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from tui.config_schema import Config, Incidents, LogSource, PrometheusSource, ScrapeSource
+from tui.config_schema import Config, Incidents, IncidentTarget, LogSource, PrometheusSource, ScrapeSource
 from tui.paths import CONFIG_VARIABLE, LOCAL_CONFIG, user_config_file
 
 if TYPE_CHECKING:
     import yaml
 
 Path_ = tuple[str | int, ...]
-_Source = TypeVar("_Source", PrometheusSource, ScrapeSource, LogSource, Incidents)
+_Source = TypeVar("_Source", PrometheusSource, ScrapeSource, LogSource, Incidents, IncidentTarget)
 _FILE_KEYS = (
     "headers_file",
     "bearer_token_file",
@@ -30,6 +30,7 @@ _FILE_KEYS = (
     "path",
     "label_files",
     "folder",
+    "secret_file",
 )
 _AT = re.compile(r"^(?P<what>.*?)(?: - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
@@ -91,13 +92,18 @@ def load(named: Path | None = None, environment: Mapping[str, str] = os.environ)
     data, lines = _read(file)
     loaded = Loaded(_convert(data, file, lines), file, lines)
     implicit = named is None and not environment.get(CONFIG_VARIABLE) and file == Path(LOCAL_CONFIG)
-    for i, source in enumerate(loaded.config.prometheus):
-        if implicit and source.bearer_token_command:
-            # Starting in a folder that somebody else has filled must not run what it names.
-            raise loaded.error(
-                f"a file found in the working directory may not name a command unless --config {LOCAL_CONFIG} is said",
-                *("prometheus", i, "bearer_token_command"),
-            )
+    commands = [
+        ("prometheus", i, "bearer_token_command")
+        for i, s in enumerate(loaded.config.prometheus)
+        if s.bearer_token_command
+    ]
+    commands += [("targets", i, "secret_command") for i, t in enumerate(loaded.config.targets) if t.secret_command]
+    if implicit and commands:
+        # Starting in a folder that somebody else has filled must not run what it names.
+        raise loaded.error(
+            f"a file found in the working directory may not name a command unless --config {LOCAL_CONFIG} is said",
+            *commands[0],
+        )
     return loaded
 
 
@@ -190,6 +196,7 @@ def _convert(data: object, file: Path, lines: Mapping[Path_, int]) -> Config:
         scrape=tuple(_rooted(source, base) for source in config.scrape),
         logs=tuple(_rooted(source, base) for source in config.logs),
         incidents=_rooted(config.incidents, base),
+        targets=tuple(_rooted(target, base) for target in config.targets),
     )
 
 

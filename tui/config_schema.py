@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -147,6 +148,38 @@ class Slo(_Section, frozen=True):
             raise ValueError("latency and latency_ms need each other")
 
 
+class IncidentTarget(_Section, frozen=True):
+    """A system that is told of incidents."""
+
+    name: Text
+    kind: Literal["alertmanager", "pagerduty", "slack", "grafana", "webhook"]
+    url: Text | None = None
+    """Not for slack, whose URL is the secret; pagerduty's own where it is missing."""
+    secret_file: Text | None = None
+    """Token, routing key, secret URL or signing key; nobody else may be able to read the file."""
+    secret_command: Annotated[tuple[Text, ...], Meta(min_length=1)] | None = None
+    """Program and arguments that print it; no shell."""
+    labels: dict[str, Text] = {}
+    """Further labels (alertmanager) or tags (grafana)."""
+
+    def __post_init__(self) -> None:
+        if self.url is not None:
+            _check_url(self.url)
+        if self.kind == "slack" and self.url is not None:
+            raise ValueError("the URL of a slack webhook is a secret: put it into secret_file")
+        if self.kind in ("alertmanager", "grafana", "webhook") and self.url is None:
+            raise ValueError(f"{self.kind} needs a url")
+        if self.secret_file and self.secret_command:
+            raise ValueError("secret_file and secret_command exclude each other")
+        if self.kind in ("pagerduty", "slack", "grafana") and not (self.secret_file or self.secret_command):
+            raise ValueError(f"{self.kind} needs secret_file or secret_command")
+        if self.labels and self.kind not in ("alertmanager", "grafana"):
+            raise ValueError(f"{self.kind} takes no labels")
+        wrong = [name for name in self.labels if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is not the name of a label")
+
+
 class Config(_Section, frozen=True):
     """The whole file. Every key is optional."""
 
@@ -169,13 +202,15 @@ class Config(_Section, frozen=True):
     keys: dict[str, Text] = {}
     """Binding id -> key."""
     incidents: Incidents = Incidents()
+    targets: tuple[IncidentTarget, ...] = ()
 
     def __post_init__(self) -> None:
-        for kind in ("prometheus", "scrape", "logs"):
+        for kind in ("prometheus", "scrape", "logs", "targets"):
             names = [(source.name, getattr(source, "file", None) is None) for source in getattr(self, kind)]
             twice = next((name for name in names if names.count(name) > 1), None)
             if twice is not None:
-                raise ValueError(f"{kind}: two sources are named {twice[0]!r}")
+                what = "targets" if kind == "targets" else "sources"
+                raise ValueError(f"{kind}: two {what} are named {twice[0]!r}")
         promised = [slo.model for slo in self.slos]
         again = next((model for model in promised if promised.count(model) > 1), None)
         if again is not None:

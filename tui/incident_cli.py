@@ -13,9 +13,19 @@ from tui.cli_options import sources, view
 
 if TYPE_CHECKING:
     from incidents.events import Kind
+    from tui.incident_delivery import Telling
 
 STATUSES = ("investigating", "identified", "mitigating", "monitoring", "resolved", "false alarm")
 
+_no_notify = click.option("--no-notify", is_flag=True, help="Tell no target.")
+_wait = click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time to tell the targets; what is left stays in the outbox.",
+)
 _incident = click.argument("incident", metavar="INCIDENT")
 
 
@@ -29,6 +39,10 @@ _incident = click.argument("incident", metavar="INCIDENT")
 @click.option("--join", metavar="INCIDENT", help="Add the evidence to this incident.")
 @click.option("--new", is_flag=True, help="Declare another, even where one is open about the same.")
 @click.option("--drill", is_flag=True, help="An exercise.")
+@click.option("--to", multiple=True, metavar="TARGET", help="Tell this target only.  [default: all]")
+@_no_notify
+@_wait
+@click.option("--dry-run", is_flag=True, help="Print what would be sent; save and send nothing.")
 @click.pass_context
 def flag(
     ctx: click.Context,
@@ -40,21 +54,26 @@ def flag(
     join: str | None,
     new: bool,
     drill: bool,
+    to: tuple[str, ...],
+    no_notify: bool,
+    wait: float,
+    dry_run: bool,
     **_: object,
 ) -> int:
-    """Flag an incident: save what `report` answers, with its evidence, and print its id.
+    """Flag an incident: save what `report` answers, with its evidence, print its id, and tell the targets.
 
     Where an incident of the last hour is open about the same model, signal and segment, the evidence is added to it.
 
-    Exit status: 0 saved, 1 nothing to flag, 2 saved in memory alone (NOT DURABLE), 3 not saved.
+    Exit status: 0 saved, 1 nothing to flag, 2 saved in memory alone (NOT DURABLE), 3 not saved, 4 saved but not told.
     """
     if join and new:
         raise click.UsageError("--join and --new exclude each other", ctx=ctx)
     options = options_of(ctx, need_source=True)
-    from tui.incident_commands import Wish
     from tui.incident_commands import flag as flag_it
+    from tui.incident_delivery import Telling, Wish
 
-    return flag_it(options, Wish(finding, title, severity, note, join, new, drill))
+    telling = Telling(() if no_notify else to or None, wait)
+    return flag_it(options, Wish(finding, title, severity, note, join, new, drill, dry_run), telling)
 
 
 @click.group()
@@ -64,12 +83,14 @@ def flag(
     metavar="FILE",
     help="Configuration file, in place of $MLTRIAGE_CONFIG, the user's own and ./mltriage.yaml.",
 )
-def incidents(config: Path | None) -> None:
+@_no_notify
+@_wait
+def incidents(**_: object) -> None:
     """Look at flagged incidents, add to them, hand them over.
 
     INCIDENT is an id such as INC-261126-7K2Q, its last characters, or "last".
 
-    Exit status: 0 done, 1 no such incident, 2 saved in memory alone (NOT DURABLE), 3 not saved.
+    Exit status: 0 done, 1 no such incident, 2 saved in memory alone (NOT DURABLE), 3 not saved, 4 saved but not told.
     """
 
 
@@ -175,7 +196,7 @@ def merge(ctx: click.Context, /, incident: str, into: str) -> int:
     """Close INCIDENT as a part of OTHER; both stay readable."""
     from tui.incident_commands import merge as merge_into
 
-    return merge_into(options_of(ctx), incident, into)
+    return merge_into(options_of(ctx), incident, into, _telling(ctx))
 
 
 @incidents.command()
@@ -212,6 +233,31 @@ def handoff(ctx: click.Context, /, incident: str) -> int:
 
 
 @incidents.command()
+@click.pass_context
+def deliver(ctx: click.Context, /) -> int:
+    """Tell the targets what an earlier run has left in the outbox, and assert open alerts again."""
+    from tui.incident_delivery import resume
+    from tui.incident_store import open_journal
+
+    options = options_of(ctx)
+    journal = open_journal(options)
+    try:
+        return resume(journal, options, _telling(ctx))
+    finally:
+        journal.close()
+
+
+@incidents.command("test")
+@click.argument("target", nargs=-1)
+@click.pass_context
+def test_targets(ctx: click.Context, /, target: tuple[str, ...]) -> int:
+    """Tell TARGET, or all of them, of a drill that begins and ends at once."""
+    from tui.incident_delivery import test
+
+    return test(options_of(ctx), target)
+
+
+@incidents.command()
 @click.argument("incident", required=False)
 @click.pass_context
 def verify(ctx: click.Context, /, incident: str | None) -> int:
@@ -235,4 +281,13 @@ def purge(ctx: click.Context, /, incident: str, yes: bool) -> int:
 def _change(ctx: click.Context, incident: str, kind: Kind, data: Mapping[str, Any]) -> int:
     from tui.incident_commands import change
 
-    return change(options_of(ctx), incident, kind, data)
+    return change(options_of(ctx), incident, kind, data, _telling(ctx))
+
+
+def _telling(ctx: click.Context) -> Telling:
+    """From the flags of the group."""
+    from tui.incident_delivery import Telling
+
+    assert ctx.parent is not None
+    given = ctx.parent.params
+    return Telling(() if given["no_notify"] else None, given["wait"])

@@ -9,11 +9,13 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.printable import printable
+from tui import incident_delivery as outgoing
+from tui.incident_delivery import Telling, Wish
 from tui.incident_store import UnknownIncidentError, find, kept_screen, kept_snapshot, open_journal, record
 from tui.options import Options
 
@@ -30,27 +32,16 @@ DAMAGED = 1
 """Exit status of `verify` when anything cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What `mltriage flag` was asked for."""
-
-    finding: int | None = None
-    """Rank of the finding, from 1; None takes the first."""
-    title: str | None = None
-    severity: int | None = None
-    note: str = ""
-    join: str | None = None
-    new: bool = False
-    drill: bool = False
-
-
-def flag(options: Options, wish: Wish) -> int:
-    """Answer the view once, and write an incident about what was found."""
+def flag(options: Options, wish: Wish, telling: Telling) -> int:
+    """Answer the view once, write an incident about what was found, and tell the targets."""
     from incidents.flagging import alike, draft
     from incidents.journal import NotSavedError
     from tui.keeping import evaluate_whole
     from tui.report import as_text
 
+    unknown = set(telling.to or ()) - {target.name for target in options.targets}
+    if unknown:
+        return _refuse(f"no target {', '.join(sorted(unknown))} in the configuration")
     snapshot, others = asyncio.run(evaluate_whole(options))
     found = None
     if snapshot.findings:
@@ -67,11 +58,13 @@ def flag(options: Options, wish: Wish) -> int:
             others = (snapshot, *(other for other in others if other is not focused))
             snapshot = replace(focused, view=replace(focused.view, focus=None))
         wanted = draft(snapshot, found, others=others, screen=as_text(snapshot))
+        if wish.dry_run:
+            return outgoing.dry_run(options, wanted, wish, telling)
         target = find(journal, wish.join) if wish.join else None
         if target is None and not wish.new and (same := alike(journal, wanted, time.time())) is not None:
             target = same.id
             _say(f"joined {same.id}, which is open about the same: {same.title} (--new declares another)")
-        return _flagged(journal, options, wish, wanted, target)
+        return _flagged(journal, options, wish, telling, wanted, target)
     except UnknownIncidentError as error:
         return _refuse(str(error))
     except NotSavedError as error:
@@ -80,12 +73,15 @@ def flag(options: Options, wish: Wish) -> int:
         journal.close()
 
 
-def _flagged(journal: Journal, options: Options, wish: Wish, wanted: Draft, target: str | None) -> int:
+def _flagged(
+    journal: Journal, options: Options, wish: Wish, telling: Telling, wanted: Draft, target: str | None
+) -> int:
     from incidents.events import Kind
     from incidents.flagging import declare, join
 
     if target is not None:
-        saved = join(journal, target, wanted, text=wish.title or "")
+        notify = outgoing.wanted_by(options, telling, Kind.EVIDENCE, record(journal, target))
+        saved = join(journal, target, wanted, text=wish.title or "", notify=notify)
     else:
         saved = declare(
             journal,
@@ -94,22 +90,28 @@ def _flagged(journal: Journal, options: Options, wish: Wish, wanted: Draft, targ
             severity=wish.severity,
             drill=wish.drill,
             environment=options.incidents.environment or "",
+            notify=outgoing.wanted_by(options, telling, Kind.DECLARED),
         )
     if wish.note:
-        journal.append(saved.event.incident, Kind.NOTE, {"text": wish.note})
+        incident = record(journal, saved.event.incident)
+        notify = outgoing.wanted_by(options, telling, Kind.NOTE, incident)
+        journal.append(incident.id, Kind.NOTE, {"text": wish.note, "notify": notify})
     sys.stdout.write(f"{saved.event.incident}\n")
-    return _told(journal, saved)
+    sys.stdout.flush()
+    return _told(journal, saved) or outgoing.deliver(journal, options, telling)
 
 
-def change(options: Options, typed: str, kind: Kind, data: Mapping[str, Any]) -> int:
-    """Add one event to an incident."""
+def change(options: Options, typed: str, kind: Kind, data: Mapping[str, Any], telling: Telling) -> int:
+    """Add one event to an incident, and tell the targets that know of it."""
     from incidents.journal import NotSavedError
 
     journal = open_journal(options)
     try:
-        incident = find(journal, typed)
-        journal.history(incident)  # so that the new event comes after all that is known
-        return _told(journal, journal.append(incident, kind, data))
+        # Read before it is written to, so that the new event comes after all that is known.
+        incident = record(journal, find(journal, typed))
+        notify = outgoing.wanted_by(options, telling, kind, incident)
+        saved = journal.append(incident.id, kind, {**data, "notify": notify})
+        return _told(journal, saved) or outgoing.deliver(journal, options, telling)
     except UnknownIncidentError as error:
         return _refuse(str(error))
     except NotSavedError as error:
@@ -118,7 +120,7 @@ def change(options: Options, typed: str, kind: Kind, data: Mapping[str, Any]) ->
         journal.close()
 
 
-def merge(options: Options, typed: str, into: str) -> int:
+def merge(options: Options, typed: str, into: str, telling: Telling) -> int:
     """Close an incident as a part of another."""
     from incidents.events import Kind
 
@@ -131,7 +133,7 @@ def merge(options: Options, typed: str, into: str) -> int:
         journal.close()
     if one == other:
         return _refuse(f"{one} cannot be merged into itself")
-    return change(options, one, Kind.MERGED, {"into": other})
+    return change(options, one, Kind.MERGED, {"into": other}, telling)
 
 
 def show(options: Options, typed: str, form: str, out: Path | None = None) -> int:

@@ -14,7 +14,7 @@ from analysis.filters import FilterError, format_filter, parse_filter
 from analysis.objectives import Objective
 from analysis.view import View
 from tui.config import Loaded
-from tui.config_schema import Incidents, LogSource, PrometheusSource, ScrapeSource, Slo, Theme, Zone
+from tui.config_schema import Incidents, IncidentTarget, LogSource, PrometheusSource, ScrapeSource, Slo, Theme, Zone
 from tui.timespec import (
     TimeSpecError,
     format_baseline,
@@ -81,6 +81,8 @@ class Options:
     """Binding id -> key."""
     incidents: Incidents
     """Where flagged incidents are kept."""
+    targets: tuple[IncidentTarget, ...]
+    """Who is told of them."""
     loaded: Loaded
     """The configuration, for errors that name its lines."""
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -150,6 +152,7 @@ def resolve(flags: Flags, loaded: Loaded, now: float) -> Options:
         sensitive=frozenset(config.sensitive),
         keys=config.keys,
         incidents=config.incidents,
+        targets=config.targets,
         loaded=loaded,
         origins=origins,
     )
@@ -196,6 +199,14 @@ def show(options: Options) -> str:
     lines.extend(
         f"keys.{name} = {key}  ({_file_origin(options.loaded, 'keys', name)})" for name, key in options.keys.items()
     )
+    if not options.targets:
+        lines.append(f"targets = none  ({options.origins['targets']})")
+    for i, target in enumerate(options.targets):
+        for name, value in msgspec.structs.asdict(target).items():
+            if value not in (None, {}):
+                lines.extend(
+                    _source_lines(f"targets[{i}].{name}", name, value, _file_origin(options.loaded, "targets", i, name))
+                )
     for name, given in msgspec.structs.asdict(options.incidents).items():
         origin = _file_origin(options.loaded, "incidents", name)
         lines.append(f"incidents.{name} = {'none' if given is None else given}  ({origin})")
@@ -203,7 +214,7 @@ def show(options: Options) -> str:
 
 
 def _source_lines(key: str, name: str, value: object, origin: str) -> Iterable[str]:
-    if name == "bearer_token_command" and isinstance(value, tuple):
+    if name in ("bearer_token_command", "secret_command") and isinstance(value, tuple):
         value = f"{value[0]} {'*** ' * (len(value) > 1)}".rstrip()
     elif name == "url":
         value = without_query(str(value))
