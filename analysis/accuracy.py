@@ -53,9 +53,9 @@ LABELLED = And((Not(Null("prediction")), Not(Null("label"))))
 WRONG = And((*LABELLED.parts, Not(Same("prediction", "label"))))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """One span of time and its references, at equal label age."""
+    """One span of time and its references, at equal label age. Equal only to itself."""
 
     window: Window
     references: tuple[Window, ...]

@@ -147,11 +147,12 @@ class Pairs:
     """Milliseconds by (model, live version, shadow version, "live" or "shadow"). None: not logged."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Labels:
     """Predictions and the labels that have arrived for them, as a table of [N] cells; equal cells add up.
 
-    Sparse, because of a thousand combinations of score, delay and bucket a model fills some tens.
+    Sparse, because of a thousand combinations of score, delay and bucket a model fills some tens. Equal only to itself,
+    so that what follows from one reading can be kept until the next.
     """
 
     step: int

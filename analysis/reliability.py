@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +16,7 @@ from analysis.accuracy import (
     parts_of,
     usual_wrong,
 )
-from analysis.answer import AccuracyPanel, PanelStatus, ScoreBand
+from analysis.answer import AccuracyPanel, PanelStatus, ScoreBand, State
 from analysis.arrival import arrival
 from analysis.calibration import (
     MAX_OUTSIDE,
@@ -29,7 +32,7 @@ from analysis.evidence import Labels
 from analysis.labels import Cohorts, Ripe, equal_age, ripe
 from analysis.proportions import newcombe, wilson
 from analysis.slices import grid, grid_times, window_sum, window_sums
-from analysis.trust import MIN_SHOWN, LabelJudgement, class_score
+from analysis.trust import MIN_SHOWN, LabelJudgement, class_score, known_until
 from analysis.view import Frame
 from analysis.words import duration, percent
 
@@ -62,9 +65,18 @@ def accuracy_panel(
         moment: unix seconds at which the question is asked.
         inputs_moved: whether a feature of the model drifts, which explains scores that move.
     """
-    look = said.look if said is not None else None
-    own = ripe(labels, model, moment) if labels is not None else None
-    if own is None or look is None:
+    if labels is None or said is None:
+        return AccuracyPanel(status, model)
+    until = known_until(labels, moment, frame)
+    return replace(_panel(labels, said.look, frame, model, until, inputs_moved), status=status)
+
+
+@lru_cache(maxsize=4)
+def _panel(labels: Labels, look: Look, frame: Frame, model: str, moment: float, inputs_moved: bool) -> AccuracyPanel:
+    """The panel without the state of its source, kept until other labels are read."""
+    status = PanelStatus(State.LIVE)
+    own = ripe(labels, model, moment)
+    if own is None:
         return AccuracyPanel(status, model)
     cohorts = equal_age(own, look.window, look.references)
     n, right = float(cohorts.n.sum()), float(cohorts.correct.sum())
@@ -105,7 +117,7 @@ def accuracy_panel(
         t=grid_times(frame.live, frame.step),
         right_over_time=_over_time(own, frame),
         usual_over_time=_usual_over_time(own, frame, look),
-        note=_note(own, look, cohorts, moment),
+        note=_note(own, look, cohorts),
     )
 
 
@@ -194,11 +206,11 @@ def _usual_over_time(labels: Ripe, frame: Frame, look: Look) -> Floats:
     return shares
 
 
-def _note(labels: Ripe, look: Look, cohorts: Cohorts, moment: float) -> str:
+def _note(labels: Ripe, look: Look, cohorts: Cohorts) -> str:
     """What limits these labels, the gravest first."""
     if cohorts.n.sum() < MIN_SHOWN:
-        newest = duration(max(0.0, moment - labels.as_of))
-        return f"too few labels in this window (the newest label is {newest} old): look at a longer one (+)"
+        left = duration(max(0.0, look.window.end - labels.as_of))
+        return f"too few labels: they reach to {left} before the end of this window; look at a longer one (+)"
     right_before, before = float(cohorts.correct_windows.sum()), float(cohorts.n_windows.sum())
     if before and right_before < MIN_RIGHT * before:
         return "predictions never equal their labels: map both to the same classes"

@@ -90,20 +90,19 @@ def judge(evidence: Evidence, view: View, frame: Frame, now: float, *, threshold
     gauges = readings(metrics.gauges, frame) if metrics is not None else ()
     cases: list[Case] = [*infra_cases(gauges, frame), *_source_cases(evidence, frame, now)]
     marks: list[Mark] = []
+    names = tuple(model.name for model in models)
     inputs = logs.features if logs is not None else {}
-    changes = feature_changes(inputs, frame, logs.newest if logs is not None else None, [m.name for m in models])
+    changes = feature_changes(inputs, frame, logs.newest if logs is not None else None, names)
     features = {name: tuple(change.row for change in own) for name, own in changes.items()}
-    labels: dict[str, LabelJudgement] = {}
+    moment = now if view.end is None else float(view.end)
+    labels = judge_labels(logs.labels if logs is not None else None, frame, names, moment, pinned=not view.live)
     for model in models:
         own, own_marks = _model_cases(model, logs, view, frame, threshold)
         cases += own
         marks += own_marks
         cases += [change.case for change in changes[model.name] if change.case is not None]
-        if logs is not None and logs.labels is not None:
-            moment = now if view.end is None else float(view.end)
-            said = judge_labels(logs.labels, frame, model.name, moment, pinned=view.end is not None)
-            labels[model.name] = said
-            cases += [said.case] if said.case is not None else []
+        said = labels.get(model.name)
+        cases += [said.case] if said is not None and said.case is not None else []
         if logs is not None and logs.pairs is not None and view.baseline.kind != "version":
             cases += agreement_cases(logs.pairs, frame, logs.newest, model.name)
     findings = told([case.finding for case in cases], frame.step)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from analysis.accuracy import (
     LABELLED,
@@ -46,7 +47,7 @@ class LabelJudgement:
     """Share of right predictions among the labels of the window, 0..1; None below 30 labels."""
     coverage: float | None
     """Share of the window's predictions whose label is known, 0..1."""
-    look: Look | None = None
+    look: Look
     """The span that the finding is about; without one the window or, where it has few labels, a longer span."""
 
 
@@ -54,16 +55,39 @@ MIN_SHOWN = 30
 """Labels from which a share is shown as a number."""
 
 
-def judge_labels(labels: Labels, frame: Frame, model: str, moment: float, *, pinned: bool) -> LabelJudgement:
-    """The finding and the readings of one model.
+def judge_labels(
+    labels: Labels | None, frame: Frame, models: tuple[str, ...], moment: float, *, pinned: bool
+) -> Mapping[str, LabelJudgement]:
+    """The finding and the readings of each model that has predictions.
 
     Args:
         moment: unix seconds at which the question is asked.
         pinned: whether that is a moment of the past, of which later labels must not be counted.
     """
+    if labels is None:
+        return {}
+    return _judged(labels, frame, models, moment if pinned else known_until(labels, moment, frame), pinned)
+
+
+def known_until(labels: Labels, moment: float, frame: Frame) -> float:
+    """The moment, or the newest label before it: until the next one comes, time changes nothing."""
+    if not labels.timed:
+        return float(frame.live.end)
+    return min(moment, max(labels.newest.values(), default=moment))
+
+
+@lru_cache(maxsize=2)
+def _judged(
+    labels: Labels, frame: Frame, models: tuple[str, ...], moment: float, pinned: bool
+) -> Mapping[str, LabelJudgement]:
+    # Labels are read once a minute and asked about every few seconds: 5 ms of CPU per model.
+    return {model: said for model in models if (said := _judge(labels, frame, model, moment, pinned)) is not None}
+
+
+def _judge(labels: Labels, frame: Frame, model: str, moment: float, pinned: bool) -> LabelJudgement | None:
     own = ripe(labels, model, moment, banded=False)
     if own is None:
-        return LabelJudgement(None, None, None)
+        return None
     seen = looks(own, frame)
     found = surest(own, frame, seen)
     case = calibration_case(seen, model) if found is None else None

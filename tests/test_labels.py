@@ -18,7 +18,7 @@ from analysis.cases import Case
 from analysis.evidence import Labels
 from analysis.filters import Null, Or, Range
 from analysis.labels import Ripe, cut_labels, equal_age, merge_labels, ripe, shift_labels
-from analysis.trust import judge_labels
+from analysis.trust import LabelJudgement, judge_labels
 from analysis.view import View
 from tests.evidence import FRAME, NOW, ONSET, Ints, Over, after
 from tests.labelled import delays_of, labelled, scores_of
@@ -28,7 +28,11 @@ HEALTHY = labelled()
 
 
 def found(labels: Labels, *, moment: float = MOMENT, pinned: bool = False) -> Case | None:
-    return judge_labels(labels, FRAME, "shop", moment, pinned=pinned).case
+    return judged(labels, moment=moment, pinned=pinned).case
+
+
+def judged(labels: Labels, *, moment: float = MOMENT, pinned: bool = False) -> LabelJudgement:
+    return judge_labels(labels, FRAME, ("shop",), moment, pinned=pinned)["shop"]
 
 
 def own(labels: Labels, moment: float = MOMENT) -> Ripe:
@@ -183,13 +187,22 @@ def test_a_better_model_is_told_without_alarm() -> None:
 def test_too_few_labels_are_no_evidence() -> None:
     few = labelled(per_minute=3, right=after(ONSET, -0.3, 0.0))
     assert found(few) is None
-    told = judge_labels(labelled(per_minute=1, delays=delays_of(1_200.0)), FRAME, "shop", MOMENT, pinned=False)
+    told = judged(labelled(per_minute=1, delays=delays_of(1_200.0)))
     assert told.accuracy is None
     assert told.coverage is not None
 
 
 def test_a_model_without_predictions_is_not_judged() -> None:
-    assert judge_labels(HEALTHY, FRAME, "other", MOMENT, pinned=False).coverage is None
+    assert judge_labels(HEALTHY, FRAME, ("other",), MOMENT, pinned=False) == {}
+    assert judge_labels(None, FRAME, ("shop",), MOMENT, pinned=False) == {}
+
+
+def test_labels_that_were_judged_are_judged_again_only_when_others_are_read() -> None:
+    one = labelled(per_minute=50)
+    first = judge_labels(one, FRAME, ("shop",), MOMENT, pinned=False)
+    assert judge_labels(one, FRAME, ("shop",), MOMENT + 5, pinned=False) is first
+    again = judge_labels(labelled(per_minute=50), FRAME, ("shop",), MOMENT + 5, pinned=False)
+    assert again is not first
 
 
 def test_labels_that_arrive_in_another_way_are_not_compared() -> None:
@@ -240,7 +253,7 @@ def test_the_course_of_errors_has_one_level_though_young_minutes_hold_quick_labe
 def test_a_view_of_another_length_is_judged_too() -> None:
     frame = View(window_s=3 * 3_600).frame(NOW)
     fault = labelled(frame=frame, per_minute=60, right=after(frame.live.start + 3_600, -0.1, 0.0))
-    case = judge_labels(fault, frame, "shop", float(frame.live.end), pinned=False).case
+    case = judge_labels(fault, frame, ("shop",), float(frame.live.end), pinned=False)["shop"].case
     assert case is not None
     assert case.finding.signal is Signal.ACCURACY
 
