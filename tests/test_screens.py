@@ -13,6 +13,7 @@ from analysis.answer import State
 from tests.test_app import app_of, fleet, options, until
 from tui.app import Triage
 from widgets.records import RecordsPanel
+from widgets.selection import SelectionPanel
 from widgets.split import SplitPanel
 
 __all__ = ["fleet"]
@@ -85,6 +86,15 @@ def test_split(fleet: Path, snap_compare: Any, size: tuple[int, int]) -> None:
 
 def test_overview_with_the_time_cursor(fleet: Path, snap_compare: Any) -> None:
     run = after("left", "left", "left", "left")
+    assert snap_compare(Triage(options(fleet)), terminal_size=(120, 40), run_before=run)
+
+
+def test_selection(fleet: Path, snap_compare: Any) -> None:
+    async def run(pilot: Pilot[None]) -> None:
+        await after("v", *"slow", "enter")(pilot)
+        panel = app_of(pilot).main.query_one(SelectionPanel)
+        await until(pilot, lambda: panel.part is not None and bool(panel.part.segments))
+
     assert snap_compare(Triage(options(fleet)), terminal_size=(120, 40), run_before=run)
 
 

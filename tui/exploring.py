@@ -1,22 +1,32 @@
-"""Questions beside the snapshot, asked when an engineer opens their page: raw records, and splits by a dimension."""
+"""Questions beside the snapshot, asked when an engineer opens their page: raw records, splits, selections."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from textual import work
 
 from analysis.answer import PanelStatus, State
+from analysis.filters import FilterError
 from analysis.records import Record, Records
+from analysis.selection import Choice, Selection
 from analysis.split import Split
+from tui.completion import Completer, starting
 from tui.screens.prompt import Prompt
 from tui.timecursor import TimeCursor
 from widgets.listing import ListPanel
 from widgets.records import RecordsPanel
 from widgets.segments import SegmentsPanel
+from widgets.selection import SelectionPanel
 from widgets.split import SplitPanel
+from widgets.text import clock
 
 
 class Exploring(TimeCursor):
     """The part of the application that looks at rows and at the values of one dimension."""
+
+    _chosen: Choice | None = None
+    """The rows that the selection page is about."""
 
     def fetch_page(self) -> None:
         """See `Navigation`."""
@@ -24,6 +34,8 @@ class Exploring(TimeCursor):
             self.show_records()
         elif self.main.page == "split":
             self.show_split()
+        elif self.main.page == "selection" and self._chosen is not None:
+            self.show_selection(self._chosen)
 
     @work(exclusive=True, group="page", exit_on_error=False)
     async def show_records(self) -> None:
@@ -60,6 +72,19 @@ class Exploring(TimeCursor):
             self.main.show_page(SplitPanel, Split(PanelStatus(State.LOADING), model, dim, measure))
         self.main.show_page(SplitPanel, await fetch(session, model, dim, measure))
 
+    @work(exclusive=True, group="page", exit_on_error=False)
+    async def show_selection(self, chosen: Choice) -> None:
+        """Find what the selected rows have in common; Esc or another page stops the search."""
+        from tui.selection import fetch
+
+        session, snapshot = self.session, self.snapshot
+        if session is None or snapshot is None:
+            return
+        finding = self.main.finding
+        model = finding.model if finding is not None and finding.model else snapshot.focus
+        self.main.show_page(SelectionPanel, Selection(PanelStatus(State.LOADING), model, chosen.title))
+        self.main.show_page(SelectionPanel, await fetch(session, model, chosen))
+
     def on_list_panel_selected(self, event: ListPanel.Selected) -> None:
         """Enter on a record shows it whole, on a value of a split it becomes the filter."""
         panel, item = event.panel, event.item
@@ -67,8 +92,8 @@ class Exploring(TimeCursor):
             from tui.screens.record import RecordScreen
 
             self.push_screen(RecordScreen(item, panel.part.fields))
-        elif isinstance(panel, SplitPanel) and panel.part is not None:
-            self.filter_by_value(panel.part.dim, item.value)
+        elif isinstance(panel, SplitPanel | SelectionPanel):
+            self.add_segment(exclude=False)
 
     def action_split(self) -> None:
         """Type the dimension to split by; the one of the first segment stands there already."""
@@ -93,6 +118,50 @@ class Exploring(TimeCursor):
         completer = self.completer
         if completer is not None:
             self.main.query_one(Prompt).ask("split by", take, likely, completer.dims)
+
+    def action_select(self) -> None:
+        """With the time cursor: one end of a range of time, then the other. Without it: type which rows."""
+        from tui.selection import WORDS, between, choice
+
+        snapshot, session, cursor = self.snapshot, self.session, self.main.cursor
+        if snapshot is None or session is None:
+            return
+        if cursor is not None:
+            if self.main.selection is None:
+                self.main.put_cursor(cursor, (cursor, cursor))
+                self.notify("move the cursor to the other end, then v again", timeout=4)
+                return
+            start, end = sorted((self.main.selection[0], cursor))
+            end += snapshot.frame.step
+            zone = self.main.look.clock_zone
+            self._select(between(start, end, f"{clock(start, zone)} to {clock(end, zone)}"))
+            return
+
+        def take(text: str) -> str | None:
+            try:
+                self._select(choice(text, snapshot, session.confidence_threshold))
+            except FilterError as error:
+                return str(error)
+            return None
+
+        completer = Completer(session)
+
+        async def complete(text: str) -> Sequence[str]:
+            return (*starting(WORDS, text), *(await completer.filter(text) if text else ()))
+
+        self.main.query_one(Prompt).ask("select", take, "", complete)
+
+    def _select(self, chosen: Choice) -> None:
+        self._chosen = chosen
+        self.main.pin(self.main.finding)
+        self.main.put_cursor(None)
+        self.main.open("selection")
+        self.show_selection(chosen)
+
+    async def action_back(self) -> None:
+        """Back, and whatever the page was still asking for is not asked any more."""
+        self.workers.cancel_group(self, "page")
+        await super().action_back()
 
     def action_columns(self) -> None:
         """Type the columns of the records."""

@@ -30,7 +30,7 @@ class Key:
         return Binding(self.keys, self.action, self.what, id=self.id, show=False, priority=False)
 
 
-ON_DEMAND = ("records", "split")
+ON_DEMAND = ("records", "split", "selection")
 """Pages whose content is fetched when they are opened."""
 
 PAGES = ("overview", "latency", "confidence", "errors", "features", "infra", "records", "accuracy")
@@ -47,6 +47,7 @@ KEYS = (
     Key("records", "7,o", "7 o", "page('records')", "records: the rows behind the finding at hand"),
     Key("accuracy", "9", "9", "page('accuracy')", "accuracy screen: labels, calibration, estimate"),
     Key("split", "s", "s", "split", "split the chart by a dimension"),
+    Key("select", "v", "v", "select", "what do selected rows (slow, errors, a range of time ...) have in common"),
     Key("columns", "comma", ",", "columns", "choose the columns of the records"),
     Key("palette", "colon,ctrl+p", ":", "command_palette", "command palette", "command"),
     Key("pause", "space", "Space", "pause", "hold this moment while data keeps coming; again to go on", "pause"),

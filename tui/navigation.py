@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -103,16 +104,16 @@ class Navigation(App[None]):
 
     def add_segment(self, *, exclude: bool) -> None:
         """Filter by the segment under the cursor, or leave it out."""
-        segment = self.main.query_one(SegmentsPanel).item
-        if segment is None:
+        where = self.main.where_at_hand
+        if not where:
             self.notify("no segment under the cursor: open a finding first (Enter)", severity="warning")
             return
-        rows = conjunction(*(Eq(dim, value) for dim, value in segment.where))
-        self.filter_by(conjunction(self.view.where, Not(rows) if exclude else rows))
+        self.filter_by_rows(where, exclude=exclude)
 
-    def filter_by_value(self, dim: str, value: str) -> None:
-        """Add `dim=value` to the filter."""
-        self.filter_by(conjunction(self.view.where, Eq(dim, value)))
+    def filter_by_rows(self, where: Iterable[tuple[str, str]], *, exclude: bool) -> None:
+        """Add the rows of a segment to the filter, or leave them out."""
+        rows = conjunction(*(Eq(dim, value) for dim, value in where))
+        self.filter_by(conjunction(self.view.where, Not(rows) if exclude else rows))
 
     def filter_by(self, where: Filter) -> None:
         """Ask for these rows; `u` comes back."""

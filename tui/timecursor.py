@@ -32,7 +32,11 @@ class TimeCursor(Prompts):
         else:
             moment = max(float(frame.live.start), at + steps * frame.step)
             moment = moment if moment < frame.live.end else None
-        self.main.put_cursor(moment, self.main.selection if moment is not None else None)
+        chosen = self.main.selection
+        if moment is None or chosen is None:
+            self.main.put_cursor(moment)
+        else:
+            self.main.put_cursor(moment, (chosen[0], moment))
 
     def arrived(self, snapshot: Snapshot) -> None:
         """See `Navigation`; a cursor that the window has left behind is gone."""

@@ -52,6 +52,11 @@ EXPLAINED = {
         " errors, and the course of what the finding is about. All charts share one scale. A value whose numbers moved"
         " while the others did not is where to look; Enter makes it the filter. At most 8 values, the rest is (other)."
     ),
+    "selection": (
+        "What the selected rows have in common: the segments in which they are more frequent than among the other rows"
+        " of the window. holds: share of the selected rows that lie in the segment; selected and outside: share of the"
+        " rows that are selected, in it and elsewhere. No baseline is needed. Enter makes a segment the filter."
+    ),
     "records": (
         "The newest rows of the log behind the finding that was at hand, at most 100: the question stands in the title."
         " Enter shows one whole, y copies it as JSON, comma chooses the columns. *** is a field that the configuration"

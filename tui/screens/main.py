@@ -26,6 +26,7 @@ from widgets.models import ModelsPanel
 from widgets.panel import Panel, Part
 from widgets.records import RecordsPanel
 from widgets.segments import SegmentsPanel
+from widgets.selection import SelectionPanel
 from widgets.split import SplitPanel
 
 SIZES = ((160, 42, "large"), (100, 32, "medium"), (80, 24, "small"))
@@ -87,6 +88,7 @@ class MainScreen(Screen[None]):
             yield SegmentsPanel(look, id="segments")
         yield RecordsPanel(look, id="records")
         yield SplitPanel(look, id="split")
+        yield SelectionPanel(look, id="selection")
         yield Prompt(id="prompt")
         yield KeysLine(look, id="keys")
 
@@ -171,6 +173,16 @@ class MainScreen(Screen[None]):
         self.look = look
         for panel in self.query(Panel):
             panel.restyle(look)
+
+    @property
+    def where_at_hand(self) -> tuple[tuple[str, str], ...]:
+        """The segment under the cursor, or the value of a split; empty where there is none."""
+        if self.page == "split":
+            split = self.query_one(SplitPanel)
+            return ((split.part.dim, split.item.value),) if split.part is not None and split.item is not None else ()
+        selected = self.page == "selection"
+        segment = self.query_one(SelectionPanel).item if selected else self.query_one(SegmentsPanel).item
+        return segment.where if segment is not None else ()
 
     @property
     def finding(self) -> Finding | None:
