@@ -69,7 +69,10 @@ class Reading:
     def name(self) -> str:
         """Dependency, replica, model or host: the narrowest that the series names."""
         label = self.series.label
-        return label(*DEPENDENCY_LABELS) or label(*REPLICA_LABELS) or self.model or label(*HOST_LABELS) or ""
+        replica = label(*REPLICA_LABELS)
+        if replica is not None and replica.isdigit():
+            replica = f"replica {replica}"  # a number alone says nothing in a sentence
+        return label(*DEPENDENCY_LABELS) or replica or self.model or label(*HOST_LABELS) or ""
 
 
 def read(series: Series, frame: Frame, end: int) -> Reading | None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from analysis.answer import Finding, Severity, Signal
 from analysis.proportions import share_test
-from analysis.ranking import lower_bound, ranked, severity, share_bound, standard_error, weighted
+from analysis.ranking import Z, lower_bound, ranked, severity, share_bound, standard_error, weighted
+from tests.vectors import vector
 
 effects = st.floats(-50, 50)
 errors = st.floats(0, 50)
@@ -20,6 +21,13 @@ units = st.floats(0.001, 5)
 
 def finding(signal: Signal, level: Severity, score: float, onset: float | None = None, model: str = "m") -> Finding:
     return Finding(signal, model, level, "title", 1.0, score, 10, 10, onset=onset)
+
+
+def test_the_lower_bound_is_the_one_that_was_simulated() -> None:
+    given_, expected = vector("rank.lower_bound")
+    bounds = [lower_bound(e, se, 1.0) for e, se in zip(given_["effect_in_units"], given_["total_se"], strict=True)]
+    assert given_["z"] == Z
+    assert bounds == pytest.approx(expected, abs=1e-9)
 
 
 @given(effects, effects, errors, units)
