@@ -11,7 +11,9 @@ import httpx
 import numpy as np
 import pytest
 
+from analysis.burn import budget, burn_rate, tally
 from analysis.evidence import Histogram
+from analysis.objectives import Objective
 from analysis.view import Window
 from connectors.base import RejectedError, UnreachableError
 from connectors.presets import load_presets, parse_matchers
@@ -137,6 +139,33 @@ async def test_both_stores_give_the_same_evidence(store: PrometheusStore, tmp_pa
     assert np.allclose(theirs.requests.n[1:], ours.requests.n[1:])
     assert np.allclose(theirs.latency.n[1:], ours.latency.n[1:])
     assert np.allclose(theirs.latency.total[1:], ours.latency.total[1:])
+
+
+@pytest.mark.parametrize("kind", ["prometheus", "scrape"])
+async def test_burns_are_those_that_the_server_computes(
+    server: Server, store: PrometheusStore, kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "metrics.om"
+    path.write_text(fleet_text(restart_at=1815))
+    ours = store if kind == "prometheus" else ScrapeStore([str(path)])
+    fetched = await ours.traffic([HOUR], 60)
+    assert fetched.value is not None
+    promises = [Objective("b", "availability", 0.999), Objective("b", "latency", 0.99, 260.0)]
+    counts = tally(fetched.value, promises)
+    slow = (
+        f'1 - sum(increase({LATENCY}{{model="b",le="0.25"}}[W])) / sum(increase({LATENCY}{{model="b",le="+Inf"}}[W]))'
+    )
+    failed = 'sum(increase(model_errors_total{model="b"}[W])) / sum(increase(model_requests_total{model="b"}[W]))'
+    for promise, bad, allowed in zip(promises, (failed, slow), (0.001, 0.01), strict=True):
+        found = budget(promise, [counts], HOUR.end, HOUR.start)
+        assert found is not None
+        for spend in found.spends[:3]:
+            expr = f"({bad.replace('W', f'{spend.window_s}s')}) / {allowed}"
+            async with httpx.AsyncClient() as client:
+                reply = await client.get(f"{server.url}/api/v1/query", params={"query": expr, "time": str(HOUR.end)})
+            theirs = float(reply.json()["data"]["result"][0]["value"][1])
+            assert spend.n > 100
+            assert burn_rate(spend.bad, spend.n, promise.target) == pytest.approx(theirs, rel=1e-6)
 
 
 async def test_spans_asked_one_by_one_equal_the_whole_span(store: PrometheusStore) -> None:
