@@ -117,6 +117,19 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
+class MixShift:
+    """A value whose share of the rows moved, and with it the rate of all rows: traffic moved, rates did not."""
+
+    where: tuple[tuple[str, str], ...]
+    share_before: float
+    share_now: float
+    rate_before: float
+    """Rate of its rows in the baseline."""
+    share_of_change: float
+    """Part of the change of the total rate that the moved share makes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that changed, on the scale that ranks all of them."""
 
@@ -142,6 +155,8 @@ class Finding:
     """What was tested: a percentile, mean or below (confidence), null_rate, out_of_range, unseen_category, format,
     constant, clipping, unit_change, or the metric of an infrastructure finding."""
     where: tuple[Segment, ...] = ()
+    mix: tuple[MixShift, ...] = ()
+    """Where no segment carries the change: the moved shares that explain at least half of it."""
     causes: tuple[Cause, ...] = ()
     """Findings that may have brought this one about, the likeliest first."""
     folded_into: FindingKey | None = None

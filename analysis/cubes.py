@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 KAPPA = 140.0
 """Rows that the prior rate of a leaf is worth; 20 to 400 rank alike."""
 _SWEEPS = 4
+_SWEEPS_OF_MANY = 2
+_MANY = 50_000
+"""Baseline leaves from which fewer sweeps must do: each costs two passes over them per dim."""
+_SHARED_LEAVES = 1_000_000
 _PRIOR_EVENTS = 2.0
 _PAIRS = 4
 _UNEVEN = 1.5
@@ -65,7 +70,11 @@ def align(live: Cube, baseline: Cube, outcome: int | None) -> Aligned:
         kept = np.array([known[value] for value in live.values[i]], dtype=np.int64)
         columns.append(np.concatenate([kept[live.codes[:, i]], moved[baseline.codes[:, j]]]))
     rows = len(live.n) + len(baseline.n)
-    leaf, first = _leaves(columns, [len(v) for v in values], rows)
+    if live.drawn is not None and math.prod(len(v) for v in values) > _SHARED_LEAVES:
+        # Rows drawn from so many combinations hardly share one.
+        leaf = first = np.arange(rows)
+    else:
+        leaf, first = _leaves(columns, [len(v) for v in values], rows)
     count, split = len(first), len(live.n)
 
     def add(weights: Floats, part: slice) -> Floats:
@@ -156,7 +165,7 @@ class _Fit:
         inside = [codes[rows] for codes in margins]
         factors = [np.ones(size) for size in sizes]
         counted = [np.bincount(codes, self.hits, size) for codes, size in zip(inside, sizes, strict=True)]
-        for _ in range(_SWEEPS):
+        for _ in range(_SWEEPS if len(rows) < _MANY else _SWEEPS_OF_MANY):
             for codes, factor, seen in zip(inside, factors, counted, strict=True):
                 expected = np.bincount(codes, self.n * self.rate, len(factor))
                 step = (seen + _PRIOR_EVENTS) / (expected + _PRIOR_EVENTS)

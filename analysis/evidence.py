@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Codes = NDArray[np.uint64]
 
 Key = tuple[str, ...]
 T_co = TypeVar("T_co", covariant=True)
@@ -236,6 +237,23 @@ class Cube:
     """[L] sampling variance of n where the rows without any outcome were sampled; None: every row was counted."""
     hit_weight: float = 1.0
     """Rows that each counted hit stands for: above 1 when the rows with an outcome were thinned."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodedRows:
+    """A bounded sample of rows, their dimension values as codes, and what each row stands for."""
+
+    dims: tuple[str, ...]
+    codes: Codes
+    """[R, D] codes of the values; equal values have equal codes in every sample of one store."""
+    n: Floats
+    """[R] rows that each stands for."""
+    drawn: Floats
+    """[R] sampling variance of n; 0 where every row was fetched."""
+    hits: Floats
+    """[R, O] rows with outcome o that each stands for."""
+    hit_weight: float
+    """Rows with an outcome per row fetched of them."""
 
 
 @dataclass(frozen=True, slots=True)

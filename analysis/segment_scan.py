@@ -28,6 +28,9 @@ WORK = 50_000_000
 _EMPTY_CELLS = 65_536
 """Cells that may be counted without having any rows, before the ones with rows are looked up first."""
 
+_PROMISING = 0.25
+"""Share of the bar of significance that a cell must reach to be extended where there are more than the beam takes."""
+
 Mask = NDArray[np.bool_]
 Where = tuple[tuple[int, int], ...]
 """((dim, value), ...) by index, ascending."""
@@ -198,12 +201,14 @@ def _frontier(problem: Problem, found: list[tuple[Cells, _Part]], beam: int) -> 
     if not scores:
         return []
     flat = np.concatenate(scores)
+    # Where not all can be kept, an ancestor that shows nearly nothing leads nowhere.
+    least = _PROMISING * penalty(problem, found[0][0].dims) if len(flat) > beam else -1.0
     owner = np.repeat(np.arange(len(found)), [len(score) for score in scores])
     first = np.cumsum([0, *(len(score) for score in scores)])
     kept: dict[int, list[int]] = {}
     seen: set[Where] = set()
     for at in np.argsort(-flat, kind="stable"):
-        if len(seen) == beam:
+        if len(seen) == beam or flat[at] < least:
             break
         child = int(owner[at])
         cell = int(at - first[child])

@@ -138,6 +138,7 @@ def search_traffic(
     )
     if moved <= 0:
         return ()
+    now, then = _stands_for(live), _stands_for(baseline)
     problem = Problem(
         cube,
         cube.n,
@@ -145,13 +146,20 @@ def search_traffic(
         cube.n_baseline,
         max_order,
         alpha,
-        max(MIN_ROWS, MIN_SHARE * moved),
+        max(MIN_ROWS * now, MIN_SHARE * moved),
         moved,
         sign,
-        1.0 + factor,
+        now + factor * then,
         between_values(cube, cube.n, expected, _TRAFFIC_CELLS),
     )
-    return tuple(_traffic_segment(problem, found) for found in cover(problem, limit))
+    return tuple(
+        replace(_traffic_segment(problem, found), sampled=live.drawn is not None) for found in cover(problem, limit)
+    )
+
+
+def _stands_for(cube: Cube) -> float:
+    """Rows that a counted row of a sampled cube stands for."""
+    return 1.0 if cube.drawn is None else 1.0 + float(cube.drawn.sum() / max(float(cube.n.sum()), 1.0))
 
 
 def _named(problem: Problem, where: Where) -> tuple[tuple[str, str], ...]:

@@ -8,11 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from analysis.evidence import Bins, Cube, ErrorCounts, Fetched, Histogram, Labels, MetricEvidence, Pairs, Traffic
+from analysis.evidence import (
+    Bins,
+    CodedRows,
+    Cube,
+    ErrorCounts,
+    Fetched,
+    Histogram,
+    Labels,
+    MetricEvidence,
+    Pairs,
+    Traffic,
+)
 from analysis.filters import ALL, Filter, Scalar
 from analysis.view import Window
+
+if TYPE_CHECKING:
+    from analysis.evidence import Floats
 
 
 class SourceError(Exception):
@@ -166,6 +180,24 @@ class LogStore(Protocol):
         self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL
     ) -> Fetched[Cube]:
         """Rows and outcome counts per combination of `dims` over the union of `spans`."""
+        ...
+
+    async def segment_rows(
+        self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL
+    ) -> Fetched[CodedRows]:
+        """A bounded sample for a segment search: rows with an outcome, and some of the others, with coded dims."""
+        ...
+
+    async def code_names(
+        self, spans: Sequence[Window], wheres: Sequence[tuple[tuple[str, int], ...]], where: Filter = ALL
+    ) -> Fetched[Mapping[tuple[tuple[str, int], ...], tuple[tuple[str, str], ...]]]:
+        """Conjunctions of (dim, code) of `segment_rows` -> the same with values; without those that no row has."""
+        ...
+
+    async def count_segments(
+        self, spans: Sequence[Window], segments: Sequence[Filter], outcomes: Sequence[Filter], where: Filter = ALL
+    ) -> Fetched[Floats]:
+        """[S, 1 + O] all rows of each segment, and those with each outcome, counted in full."""
         ...
 
     async def top_values(

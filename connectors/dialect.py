@@ -74,6 +74,10 @@ class Dialect(Protocol):
         """Condition that holds for about `share` of the values of x, and always for the same ones."""
         ...
 
+    def code(self, x: str) -> str:
+        """A 64-bit hash of the string x, one of its own for null."""
+        ...
+
     materialized: str
     """Keyword that makes a WITH query run once; may be empty."""
 
@@ -133,3 +137,6 @@ class DuckDbDialect:
 
     def drawn(self, x: str, share: float) -> str:
         return f"hash({x}) % 1000000 < {round(1e6 * share)}"
+
+    def code(self, x: str) -> str:
+        return f"hash({x})"

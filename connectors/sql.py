@@ -7,7 +7,7 @@ evidence are the same for all engines.
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -47,6 +47,8 @@ from connectors.sqlrows import (
     plain,
     strings,
 )
+from connectors.sqlsample import SampleQuery
+from connectors.sqlsegments import SegmentQuestions
 
 if TYPE_CHECKING:
     from analysis.evidence import Floats
@@ -125,7 +127,7 @@ class _Reply:
         return Fetched(value, self.query, self.elapsed_s, self.rows, (*self.warnings, *warnings))
 
 
-class SqlStore(ABC):
+class SqlStore(SegmentQuestions):
     """All questions of `LogStore`. Subclasses provide the mapping, the rows and the watermark."""
 
     def __init__(self, name: str, kind: str, dialect: Dialect, transport: Transport) -> None:
@@ -486,6 +488,10 @@ class SqlStore(ABC):
             rows += source.rows
             warnings.update(dict.fromkeys(source.warnings))
         return _Reply(tuple(parts), ";\n".join(queries), time.monotonic() - started, rows, tuple(warnings))
+
+    async def _sample_query(self, outcomes: Sequence[Filter], dims: Sequence[str]) -> SampleQuery:
+        mapped = await self._mapped()
+        return SampleQuery(tuple(outcomes), tuple(dims), self._weight(mapped.schema), mapped.kinds, self._dialect)
 
     def _weight(self, schema: Schema) -> str:
         return f"coalesce({self._dialect.ident('weight')}, 1)" if "weight" in schema.fields else "1"

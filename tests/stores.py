@@ -15,6 +15,7 @@ from analysis.evidence import (
     UNSEEN,
     Bins,
     CategoryBins,
+    CodedRows,
     Counts,
     Cube,
     ErrorCounts,
@@ -211,6 +212,24 @@ class Logs(Script):
             hits[at] += [holds(row, outcome) for outcome in outcomes]
         cells = np.array(codes, dtype=np.int64).reshape(len(leaves), len(dims))
         return Fetched(Cube(tuple(dims), values, cells, n, hits, tuple(outcomes)), "segments")
+
+    async def segment_rows(
+        self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL
+    ) -> Fetched[CodedRows]:
+        """There are never rows enough for a sample."""
+        raise NotImplementedError
+
+    async def code_names(
+        self, spans: Sequence[Window], wheres: Sequence[tuple[tuple[str, int], ...]], where: Filter = ALL
+    ) -> Fetched[Mapping[tuple[tuple[str, int], ...], tuple[tuple[str, str], ...]]]:
+        """There are never rows enough for a sample."""
+        raise NotImplementedError
+
+    async def count_segments(
+        self, spans: Sequence[Window], segments: Sequence[Filter], outcomes: Sequence[Filter], where: Filter = ALL
+    ) -> Fetched[Any]:
+        """There are never rows enough for a sample."""
+        raise NotImplementedError
 
     async def top_values(
         self, spans: Sequence[Window], field: str, where: Filter = ALL, limit: int = 20

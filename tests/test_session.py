@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from analysis.answer import Signal, State
+from analysis.answer import Finding, Severity, Signal, State
 from analysis.cases import Case
 from analysis.filters import Eq, Not, conjunction
 from analysis.view import Baseline, View
 from connectors.base import MissingDataError, UnreachableError
 from tests.stores import NOW, Logs, Metrics, Row, holds, steady
+from tui.explaining import BASELINE_EVERY_S, EXPLAIN_EVERY_S, Explainer
 from tui.feeds import LogFeed, MetricFeed
-from tui.session import BASELINE_EVERY_S, EXPLAIN_EVERY_S, Session
+from tui.session import Session
 
 VIEW = View(window_s=600)
 EU = Eq("region", "eu")
@@ -313,6 +315,47 @@ async def test_the_store_that_has_the_models_rows_is_searched() -> None:
     await one.explain(cases)
     assert "segments" not in other.names()
     assert where_of(one) == (("region", "us"),)
+
+
+@pytest.mark.parametrize("stop", [Session.stop_search, lambda one: one.ask(replace(VIEW, window_s=900))])
+async def test_a_stop_and_a_new_question_cancel_the_search_at_its_store(stop: Callable[[Session], object]) -> None:
+    store = Logs(failing())
+    one, cases = await explained(store)
+    store.gates["segments"] = asyncio.Event()
+    task = asyncio.create_task(one.explain(cases))
+    await asked(store, "segments")
+    stop(one)
+    assert not await task
+    assert store.stopped == ["segments"]
+    assert not one.stop_search()
+
+
+async def test_a_stopped_search_rests_for_a_while() -> None:
+    store = Logs(failing())
+    one, cases = await explained(store)
+    store.gates["segments"] = asyncio.Event()
+    task = asyncio.create_task(one.explain(cases))
+    await asked(store, "segments")
+    assert one.stop_search()
+    assert not await task
+    store.gates.clear()
+    assert not await one.explain(cases)
+    clock = one.clock
+    assert isinstance(clock, Clock)
+    clock.now += EXPLAIN_EVERY_S + 1
+    assert await one.explain(cases)
+
+
+async def test_a_request_rate_is_located_by_the_rows_that_are_gone() -> None:
+    rows = [Row(NOW - 10_000 + i, region=f"r{i % 8}") for i in range(10_000)]
+    one, _ = await explained(Logs([row for row in rows if row.region != "r3" or row.t < NOW - 600]))
+    finding = Finding(Signal.REQUEST_RATE, "fraud", Severity.WARNING, "requests fell", -1, 1, 1, 1)
+    explainer = Explainer(one.logs, one.clock)
+    case = Case(finding, None, one.frame().live)
+    assert await explainer.explain([case], one.question(), lambda: True, lambda: None)
+    (segment,) = explainer.found[finding.key].answer.segments
+    assert segment.where == (("region", "r3"),)
+    assert segment.lift < 0.05
 
 
 async def test_a_search_for_an_older_view_is_dropped() -> None:

@@ -121,7 +121,7 @@ class Triage(Exploring):
 
     async def _explain(self, session: Session, cases: tuple[Case, ...]) -> None:
         """Search segments beside the answers: a slow store must not hold up the picture."""
-        if await session.explain(cases):
+        if await session.explain(cases, self.due.set):
             self.due.set()
 
     def _open(self) -> Session:

@@ -6,47 +6,27 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from analysis.answer import Segment, Snapshot, SourceStatus, State
-from analysis.filters import ALL, And, Eq, Filter, In, Not, conjunction, fields_of
-from analysis.spans import union
-from analysis.view import Frame, View, Window
+from analysis.answer import Snapshot, SourceStatus, State
+from analysis.filters import ALL, Eq, Filter, In, conjunction, fields_of
+from analysis.view import Frame, View
 from connectors.base import SourceError
 from tui.budgets import Budgets
-from tui.feeds import Clock, LogFeed, MetricFeed, Question, as_source_error
+from tui.explaining import Explainer
+from tui.feeds import Clock, LogFeed, MetricFeed, Question
 from tui.value_names import FeatureValues
 
 if TYPE_CHECKING:
     from analysis.cases import Case
     from analysis.episodes import Episode
-    from analysis.evidence import Cube, LogEvidence
+    from analysis.evidence import LogEvidence
     from analysis.objectives import Objective
     from analysis.triage import Evidence, Judgement
 
-EXPLAIN_EVERY_S = 30.0
-"""How long a segment search is trusted while the same findings stand."""
-
-BASELINE_EVERY_S = 600.0
-"""How long the baseline's cube of a search is trusted."""
-
-KEPT_CUBES = 16
-
 KEPT_ANSWERS = 12
 """Views whose last whole answer is shown at once when an engineer comes back to them."""
-
-EXPLAINED = 8
-"""Findings whose segment is looked for; the list shows as many without scrolling."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Explained:
-    """The segments of one case, and when they were looked for."""
-
-    at: float
-    case: Case
-    segments: tuple[Segment, ...]
 
 
 class Session:
@@ -72,9 +52,8 @@ class Session:
         self._judged: tuple[object, int, int, Evidence, Judgement] | None = None
         self._answered: dict[LogFeed | MetricFeed, int] = {}
         self._kept: dict[View, Snapshot] = {}
-        self._segments: Mapping[tuple[str, str, str], _Explained] = {}
-        self._search_notes: Mapping[str, str] = {}
-        self._baseline_cubes: dict[object, tuple[float, Cube]] = {}
+        self._explainer = Explainer(self.logs, clock)
+        self._searching: asyncio.Future[bool] | None = None
         self._values = FeatureValues()
         self._budgets = Budgets(objectives, clock)
 
@@ -87,7 +66,8 @@ class Session:
         """A new question; answers to the one before are dropped. Another model in focus is no new question."""
         if replace(view, focus=None) != replace(self.view, focus=None):
             self.generation += 1
-            self._segments, self._search_notes = {}, {}
+            self._explainer.forget()
+            self._cancel_search()
             self._values.forget()
         self.view = view
 
@@ -166,7 +146,7 @@ class Session:
             queries=queries,
             elapsed_s=elapsed,
             filtered=bool(fields_of(view.where)),
-            notes=tuple(dict.fromkeys((*notes, *self._search_notes.values(), *self._budgets.notes))),
+            notes=tuple(dict.fromkeys((*notes, *self._explainer.notes.values(), *self._budgets.notes))),
         )
 
     def answer(self) -> tuple[Snapshot, tuple[Case, ...]]:
@@ -179,7 +159,7 @@ class Session:
         from analysis.triage import judge, picture
 
         self._revision += 1
-        view, now, segments, threshold = self.view, self.clock(), self._segments, self.confidence_threshold
+        view, now, segments, threshold = self.view, self.clock(), self._explainer.found, self.confidence_threshold
         evidence, frame = self._evidence(view, now), view.frame(now)
         basis = (replace(view, focus=None), frame, evidence.log_sources, evidence.metric_sources)
         known = self._judged
@@ -190,7 +170,9 @@ class Session:
         judgement = known[4]
         snapshot = picture(judgement, evidence, view, now, threshold=threshold)
         findings = tuple(
-            replace(finding, where=segments[finding.key].segments) if finding.key in segments else finding
+            replace(finding, where=found.answer.segments, mix=found.answer.mix)
+            if (found := segments.get(finding.key)) is not None
+            else finding
             for finding in snapshot.findings
         )
         # Known segments tell more of what belongs together.
@@ -222,33 +204,37 @@ class Session:
         """Release every source."""
         await asyncio.gather(*(feed.store.close() for feed in self.feeds))
 
-    async def explain(self, cases: Sequence[Case]) -> bool:
+    async def explain(self, cases: Sequence[Case], news: Callable[[], None] = lambda: None) -> bool:
         """Look for the segments of the first findings that have rows; True when the answer changes by it.
 
-        Cases of one model and one window share one question to a store for the window and one for the baseline.
+        `news` is called when a first ranking is there that is still being verified.
         """
-        now, generation = self.clock(), self.generation
-        current = {case.finding.key for case in cases}
-        self._segments = {key: found for key, found in self._segments.items() if key in current}
-        due: dict[tuple[str, Window, Filter, tuple[Window, ...]], list[Case]] = {}
-        for case in [c for c in cases if c.outcome is not None][:EXPLAINED]:
-            known = self._segments.get(case.finding.key)
-            if known is None or known.case.outcome != case.outcome or now - known.at > EXPLAIN_EVERY_S:
-                alike = (case.finding.model, case.window, case.among, case.references)
-                due.setdefault(alike, []).append(case)
-        before = (self._segments, self._search_notes)
-        for (model, *_), group in due.items():
-            found = await self._segments_of(model, group)
-            if generation != self.generation:
-                return False
-            if found is None:
-                continue
-            fresh = {
-                case.finding.key: _Explained(now, case, segments) for case, segments in zip(group, found, strict=True)
-            }
-            self._segments = {**self._segments, **fresh}
-        named = await self._name_values(cases)
-        return named or _words(*before) != _words(self._segments, self._search_notes)
+        generation = self.generation
+        self._searching = asyncio.ensure_future(
+            self._explainer.explain(cases, self.question(), lambda: generation == self.generation, news)
+        )
+        try:
+            changed = await self._searching
+        except asyncio.CancelledError:
+            # Cancelled by `ask` or `stop_search`, unless the caller itself is.
+            if generation == self.generation and not self._explainer.resting:
+                raise
+            return False
+        if generation != self.generation:
+            return False
+        return await self._name_values(cases) or changed
+
+    def stop_search(self) -> bool:
+        """Stop the segment search that is under way, at its store too, for a while; whether there was one."""
+        searching = self._searching is not None and not self._searching.done()
+        if searching:
+            self._explainer.rest()
+            self._cancel_search()
+        return searching
+
+    def _cancel_search(self) -> None:
+        if self._searching is not None:
+            self._searching.cancel()
 
     async def _name_values(self, cases: Sequence[Case]) -> bool:
         """Names of the values behind findings about features; a store that fails now says so at its next poll."""
@@ -256,74 +242,6 @@ class Session:
             return await self._values.look(self.logs, cases, self.question(), self.clock())
         except SourceError:
             return False
-
-    async def _segments_of(self, model: str, group: Sequence[Case]) -> list[tuple[Segment, ...]] | None:
-        """The segments of each of a group of cases, from the first store that has rows of their model and finds any.
-
-        None when no store has rows of it yet: metrics may answer before the logs do.
-        """
-        generation, asked = self.generation, False
-        for feed in self.logs:
-            if not _holds(feed, model):
-                continue
-            asked, problem = True, ""
-            try:
-                found = await self._search(feed, model, group)
-            except Exception as error:  # noqa: BLE001 - told in the notes; the other stores are still asked
-                found, problem = [], str(as_source_error(error))
-            if generation != self.generation:
-                break
-            name = feed.status.name
-            self._search_notes = {key: text for key, text in self._search_notes.items() if key != name}
-            if problem:
-                self._search_notes = {**self._search_notes, name: f"{name}: segments could not be searched: {problem}"}
-            if any(found):
-                return found
-        return [() for _ in group] if asked else None
-
-    async def _search(self, feed: LogFeed, model: str, group: Sequence[Case]) -> list[tuple[Segment, ...]]:
-        """The segments of each case of one group in one store."""
-        from analysis.segments import search
-
-        schema, question = feed.schema, self.question()
-        if schema is None:
-            return []
-        outcomes = tuple(case.outcome for case in group if case.outcome is not None)
-        fixed = _fixed(question.where) | {"model"}
-        version = ("version",) if "version" in schema.fields and question.version is None else ()
-        dims = tuple(dim for dim in dict.fromkeys((*version, *schema.dims)) if dim not in fixed)
-        if not dims:
-            return []
-        first = group[0]
-        own = Eq("model", model) if "model" in schema.fields else ALL
-        rows = conjunction(question.where, own, first.among)
-        now = rows if question.version is None else conjunction(rows, Not(Eq("version", question.version)))
-        live = (await feed.store.segments((first.window,), outcomes, dims, now)).value
-        baseline = await self._baseline_cube(feed, question, first.references, rows, outcomes, dims)
-        return [
-            await asyncio.to_thread(_found, search, live, baseline, index, case) for index, case in enumerate(group)
-        ]
-
-    async def _baseline_cube(
-        self,
-        feed: LogFeed,
-        question: Question,
-        references: tuple[Window, ...],
-        rows: Filter,
-        outcomes: tuple[Filter, ...],
-        dims: tuple[str, ...],
-    ) -> Cube:
-        """Counts of the reference windows (empty: the frame's), kept for some minutes: a baseline moves slowly."""
-        spans = union(references or question.frame.references)
-        if question.version is not None:
-            spans, rows = question.windows, conjunction(rows, Eq("version", question.version))
-        key = (feed, feed.identity(question), self.view.end, len(references), rows, outcomes, dims)
-        known = self._baseline_cubes.get(key)
-        if known is None or self.clock() - known[0] > BASELINE_EVERY_S:
-            known = (self.clock(), (await feed.store.segments(spans, outcomes, dims, rows)).value)
-            kept = {name: cube for name, cube in self._baseline_cubes.items() if name != key}
-            self._baseline_cubes = dict([*kept.items(), (key, known)][-KEPT_CUBES:])
-        return known[1]
 
 
 def _question(view: View, now: float) -> Question:
@@ -346,32 +264,3 @@ def _unlike(known: LogEvidence, more: LogEvidence, name: str) -> list[str]:
     features = known.features
     left = [f for f, h in more.features.items() if f in features and features[f].bins != h.bins]
     return [f"{name}: feature {f} is left out, another source logs it too" for f in left]
-
-
-def _holds(feed: LogFeed, model: str) -> bool:
-    """Whether a store has rows of a model."""
-    from analysis.traffic import models_of
-
-    traffic = feed.evidence.traffic if feed.evidence is not None else None
-    return traffic is not None and model in models_of(traffic.requests)
-
-
-def _fixed(where: Filter) -> frozenset[str]:
-    """Fields of which the filter leaves one value, so that they cannot tell rows apart."""
-    parts = where.parts if isinstance(where, And) else (where,)
-    return frozenset(part.field for part in parts if isinstance(part, Eq))
-
-
-def _words(segments: Mapping[tuple[str, str, str], _Explained], notes: Mapping[str, str]) -> object:
-    """What a reader sees of a search; an empty one looks like none."""
-    return {key: found.segments for key, found in segments.items() if found.segments}, dict(notes)
-
-
-def _found(
-    search: Callable[..., tuple[Segment, ...]], live: Cube, base: Cube, index: int, case: Case
-) -> tuple[Segment, ...]:
-    """The segments of one case, without the dimension that the outcome itself names."""
-    from analysis.slices import without
-
-    own = fields_of(case.outcome) if case.outcome is not None else frozenset[str]()
-    return search(without(live, own), without(base, own), index)

@@ -1,0 +1,300 @@
+"""Where findings come from: the segment searches of a session, kept, renewed, and told as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from analysis.answer import MixShift, Segment, Signal
+from analysis.filters import ALL, And, Eq, Filter, Not, conjunction, fields_of
+from analysis.spans import union
+from analysis.view import Window
+from tui.feeds import Clock, LogFeed, Question, as_source_error
+
+if TYPE_CHECKING:
+    from analysis.cases import Case
+    from analysis.evidence import CodedRows, Cube
+
+EXPLAIN_EVERY_S = 30.0
+"""How long a segment search is trusted while the same findings stand."""
+
+BASELINE_EVERY_S = 600.0
+"""How long the baseline's rows of a search are trusted."""
+
+KEPT_BASELINES = 16
+
+EXPLAINED = 8
+"""Findings whose segment is looked for; the list shows as many without scrolling."""
+
+ALTERNATIVES = 3
+
+CELLS = 4_000_000
+"""Rows x dims up to which every row is counted; beyond, a sample is searched and its finalists are counted in full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What explains one case."""
+
+    segments: tuple[Segment, ...] = ()
+    mix: tuple[MixShift, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The segments of one case, and when they were looked for."""
+
+    at: float
+    case: Case
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Cases of one model, one window and one baseline: they share the questions to a store."""
+
+    feed: LogFeed
+    question: Question
+    cases: tuple[Case, ...]
+    outcomes: tuple[Filter, ...]
+    dims: tuple[str, ...]
+    live: Filter
+    before: Filter
+    spans: tuple[Window, ...]
+    """Of the baseline."""
+
+    @property
+    def window(self) -> Window:
+        """The live rows."""
+        return self.cases[0].window
+
+    @property
+    def key(self) -> object:
+        """What two searches share whose baselines are the same but for time."""
+        references = len(self.cases[0].references)
+        return (self.feed, self.feed.identity(self.question), references, self.before, self.outcomes, self.dims)
+
+
+Told = Callable[[Sequence[Answer]], None]
+
+
+class Explainer:
+    """Searches the segments of findings in the log stores."""
+
+    def __init__(self, logs: Sequence[LogFeed], clock: Clock) -> None:
+        self._logs = tuple(logs)
+        self._clock = clock
+        self.found: Mapping[tuple[str, str, str], Explained] = {}
+        self.notes: Mapping[str, str] = {}
+        self._baselines: dict[object, tuple[float, Cube | CodedRows]] = {}
+        self._rests_until = 0.0
+
+    def forget(self) -> None:
+        """A new question: what was found belongs to the one before."""
+        self.found, self.notes, self._rests_until = {}, {}, 0.0
+
+    def rest(self) -> None:
+        """Search nothing until it would be time to search again."""
+        self._rests_until = self._clock() + EXPLAIN_EVERY_S
+
+    @property
+    def resting(self) -> bool:
+        """Whether the search was stopped."""
+        return self._clock() < self._rests_until
+
+    async def explain(
+        self, cases: Sequence[Case], question: Question, current: Callable[[], bool], news: Callable[[], None]
+    ) -> bool:
+        """Look for the segments of the first findings that have rows; True when the answer changes by it.
+
+        Args:
+            current: whether the question still stands.
+            news: called when a first ranking is there that is still being verified.
+        """
+        if self.resting:
+            return False
+        now = self._clock()
+        keys = {case.finding.key for case in cases}
+        self.found = {key: found for key, found in self.found.items() if key in keys}
+        due: dict[object, list[Case]] = {}
+        for case in [c for c in cases if _searchable(c)][:EXPLAINED]:
+            known = self.found.get(case.finding.key)
+            if known is None or known.case.outcome != case.outcome or now - known.at > EXPLAIN_EVERY_S:
+                alike = (case.finding.model, case.window, case.among, case.references, case.outcome is None)
+                due.setdefault(alike, []).append(case)
+        before = _words(self.found, self.notes)
+        for group in due.values():
+
+            def tell(answers: Sequence[Answer], group: list[Case] = group) -> None:
+                fresh = {case.finding.key: Explained(now, case, a) for case, a in zip(group, answers, strict=True)}
+                self.found = {**self.found, **fresh}
+
+            def preview(answers: Sequence[Answer], tell: Told = tell) -> None:
+                if current() and any(answer.segments for answer in answers):
+                    tell(answers)
+                    news()
+
+            answers = await self._answers(question, group, current, preview)
+            if not current():
+                return False
+            if answers is not None:
+                tell(answers)
+        return before != _words(self.found, self.notes)
+
+    async def _answers(
+        self, question: Question, group: Sequence[Case], current: Callable[[], bool], preview: Told
+    ) -> Sequence[Answer] | None:
+        """What explains each of a group of cases, from the first store that has rows of their model and finds any.
+
+        None when no store has rows of it yet: metrics may answer before the logs do.
+        """
+        asked: Sequence[Answer] | None = None
+        for feed in self._logs:
+            if not _holds(feed, group[0].finding.model):
+                continue
+            answers, problem = [Answer() for _ in group], ""
+            try:
+                search = _prepared(feed, question, group)
+                if search is not None:
+                    answers = await self._searched(search, preview)
+            except Exception as error:  # noqa: BLE001 - told in the notes; the other stores are still asked
+                problem = str(as_source_error(error))
+            if not current():
+                return None
+            asked, name = answers, feed.status.name
+            self.notes = {key: text for key, text in self.notes.items() if key != name}
+            if problem:
+                self.notes = {**self.notes, name: f"{name}: segments could not be searched: {problem}"}
+            if any(answer.segments or answer.mix for answer in answers):
+                break
+        return asked
+
+    async def _searched(self, search: _Search, preview: Told) -> list[Answer]:
+        from analysis.segment_sample import cubes
+
+        if _rows(search) * len(search.dims) <= CELLS:
+            live = (await search.feed.store.segments((search.window,), search.outcomes, search.dims, search.live)).value
+            base = await self._baseline(search, search.feed.store.segments)
+            return [await asyncio.to_thread(_explained, search, live, base, i) for i in range(len(search.cases))]
+        rows = (await search.feed.store.segment_rows((search.window,), search.outcomes, search.dims, search.live)).value
+        base_rows = await self._baseline(search, search.feed.store.segment_rows)
+        live, base = await asyncio.to_thread(cubes, rows, base_rows, search.outcomes)
+        return await self._verified(search, live, base, preview)
+
+    async def _baseline(self, search: _Search, ask: Callable[..., Any]) -> Any:
+        """Rows of the reference windows, kept for some minutes: a baseline moves slowly."""
+        key = (search.key, ask.__name__)
+        known = self._baselines.get(key)
+        if known is None or self._clock() - known[0] > BASELINE_EVERY_S:
+            asked = await ask(search.spans, search.outcomes, search.dims, search.before)
+            known = (self._clock(), asked.value)
+            kept = {name: rows for name, rows in self._baselines.items() if name != key}
+            self._baselines = dict([*kept.items(), (key, known)][-KEPT_BASELINES:])
+        return known[1]
+
+    async def _verified(self, search: _Search, live: Cube, base: Cube, preview: Told) -> list[Answer]:
+        """The first ranking from samples, told as such, then with every row of its segments counted."""
+        from analysis.segment_sample import coded, filter_of, renamed, verified
+
+        store, answers = search.feed.store, []
+        for i in range(len(search.cases)):
+            answer = await asyncio.to_thread(_explained, search, live, base, i)
+            wheres = coded(answer.segments, answer.mix)
+            names = (await store.code_names((search.window,), wheres, search.live)).value
+            answers.append(Answer(*renamed(answer.segments, answer.mix, names)))
+        preview(answers)
+        told = list(dict.fromkeys(filter_of(segment) for answer in answers for segment in answer.segments))
+        if not told or not search.outcomes:
+            return answers
+        now = (await store.count_segments((search.window,), told, search.outcomes, search.live)).value
+        then = (await store.count_segments(search.spans, told, search.outcomes, search.before)).value
+        at = {where: k for k, where in enumerate(told)}
+        exact = []
+        for i, answer in enumerate(answers):
+            total = (float(live.n.sum()), float(live.hits[:, i].sum()))
+            kept = [
+                verified(segment, now[k, [0, 1 + i]], then[k, [0, 1 + i]], total)
+                for segment in answer.segments
+                for k in (at[filter_of(segment)],)
+            ]
+            exact.append(Answer(tuple(segment for segment in kept if segment is not None), answer.mix))
+        return exact
+
+
+def _searchable(case: Case) -> bool:
+    """Whether a case has rows to search: those of its outcome, or all of them where the number of requests changed."""
+    return case.outcome is not None or case.finding.signal is Signal.REQUEST_RATE
+
+
+def _prepared(feed: LogFeed, question: Question, group: Sequence[Case]) -> _Search | None:
+    """The questions to a store for a group of cases; None when it has no dims to search."""
+    schema, first = feed.schema, group[0]
+    if schema is None:
+        return None
+    fixed = _fixed(question.where) | {"model"}
+    version = ("version",) if "version" in schema.fields and question.version is None else ()
+    dims = tuple(dim for dim in dict.fromkeys((*version, *schema.dims)) if dim not in fixed)
+    if not dims:
+        return None
+    own = Eq("model", first.finding.model) if "model" in schema.fields else ALL
+    rows = conjunction(question.where, own, first.among)
+    outcomes = tuple(case.outcome for case in group if case.outcome is not None)
+    if question.version is None:
+        spans = union(first.references or question.frame.references)
+        return _Search(feed, question, tuple(group), outcomes, dims, rows, rows, spans)
+    of_version = Eq("version", question.version)
+    others = conjunction(rows, Not(of_version))
+    return _Search(
+        feed, question, tuple(group), outcomes, dims, others, conjunction(rows, of_version), question.windows
+    )
+
+
+def _rows(search: _Search) -> float:
+    """Rows of the model in the window and the baseline, as the feed has counted them."""
+    from analysis.slices import model_counts, window_sum
+
+    traffic = search.feed.evidence.traffic if search.feed.evidence is not None else None
+    if traffic is None:
+        return 0.0
+    n = model_counts(traffic.requests, search.cases[0].finding.model)
+    return sum(float(window_sum(traffic.requests.t, n, span)) for span in (search.window, *search.spans))
+
+
+def _explained(search: _Search, live: Cube, base: Cube, index: int) -> Answer:
+    """What explains one case, without the dimension that its outcome itself names."""
+    from analysis.segment_mix import mix_shift
+    from analysis.segments import search as find
+    from analysis.segments import search_traffic
+    from analysis.slices import without
+
+    case = search.cases[index]
+    if case.outcome is None:
+        newest = search.feed.evidence.newest if search.feed.evidence is not None else None
+        end = search.window.end if newest is None else min(float(search.window.end), newest)
+        seen, length = end - search.window.start, sum(span.length for span in search.spans)
+        return Answer(search_traffic(live, base, scale=seen / length)) if seen > 0 and length else Answer()
+    own = fields_of(case.outcome)
+    live, base = without(live, own), without(base, own)
+    segments = find(live, base, index, alternatives=ALTERNATIVES)
+    return Answer(segments, () if segments else mix_shift(live, base, index))
+
+
+def _holds(feed: LogFeed, model: str) -> bool:
+    """Whether a store has rows of a model."""
+    from analysis.traffic import models_of
+
+    traffic = feed.evidence.traffic if feed.evidence is not None else None
+    return traffic is not None and model in models_of(traffic.requests)
+
+
+def _fixed(where: Filter) -> frozenset[str]:
+    """Fields of which the filter leaves one value, so that they cannot tell rows apart."""
+    parts = where.parts if isinstance(where, And) else (where,)
+    return frozenset(part.field for part in parts if isinstance(part, Eq))
+
+
+def _words(found: Mapping[tuple[str, str, str], Explained], notes: Mapping[str, str]) -> object:
+    """What a reader sees of a search; an empty one looks like none."""
+    return {key: one.answer for key, one in found.items() if one.answer != Answer()}, dict(notes)
