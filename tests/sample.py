@@ -19,6 +19,7 @@ from analysis.answer import (
     InfraRow,
     LatencyPanel,
     Mark,
+    MixShift,
     ModelRow,
     PanelStatus,
     ScoreBand,
@@ -169,6 +170,7 @@ def _findings(now: float) -> tuple[Finding, ...]:
             title="merchant_cat drift .42, null 0% -> 12%",
             subject="merchant_cat",
             onset=now - 8 * 60,
+            mix=(MixShift((("tier", "free"),), 0.21, 0.44, 0.31, 0.92),),
         ),
         replace(
             fraud,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -123,6 +124,6 @@ def test_blocks_lie_in_their_spans_and_cover_about_the_share(share: float) -> No
     spans = (Window(0, 3_600), Window(10_000, 40_000))
     pieces = sqlsample.blocks(spans, share)
     assert all(any(s.start <= p.start < p.end <= s.end for s in spans) for p in pieces)
-    assert all(a.end <= b.start for a, b in zip(pieces, pieces[1:], strict=False))
+    assert all(a.end <= b.start for a, b in itertools.pairwise(pieces))
     wanted = share * sum(s.length for s in spans)
     assert sum(p.length for p in pieces) == pytest.approx(wanted, abs=len(pieces))

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analysis.cubes import align, expectation
-from analysis.evidence import Cube
+from analysis.evidence import OTHER, Cube
 from analysis.filters import ALL
-from analysis.segments import search, search_traffic
+from analysis.segment_mix import mix_shift
+from analysis.segments import compare, search, search_traffic
 
 CARDS = (3, 4, 5, 8, 12)
 Codes = NDArray[np.int64]
@@ -219,3 +220,87 @@ def test_numbers_of_a_segment_are_finite_even_with_nothing_outside_it() -> None:
     (found,) = search(live, _table(base), 0)
     assert found.rate_out == 0.0
     assert all(math.isfinite(value) for value in (found.lift, found.rate_before, found.p_adjusted))
+
+
+def test_moved_traffic_is_told_with_the_share_that_moved_and_its_rate() -> None:
+    rates = {"web": 0.01, "batch": 0.20}
+    base = [({"source": s, "tier": t}, 5000.0, 5000.0 * rates[s]) for s in rates for t in "ab"]
+    live = [({"source": s, "tier": t}, n, n * rates[s]) for s, n in (("web", 400.0), ("batch", 1600.0)) for t in "ab"]
+    assert search(_table(live), _table(base), 0) == ()
+    shift = mix_shift(_table(live), _table(base), 0)[0]
+    assert {row.where for row in mix_shift(_table(live), _table(base), 0)} == {
+        (("source", "web"),),
+        (("source", "batch"),),
+    }
+    assert shift.share_of_change == pytest.approx(0.5, abs=0.05)
+    by_name = {row.where[0][1]: row for row in mix_shift(_table(live), _table(base), 0)}
+    assert (by_name["batch"].share_before, by_name["batch"].share_now) == pytest.approx((0.5, 0.8))
+    assert by_name["batch"].rate_before == pytest.approx(0.2)
+
+
+def test_a_rate_that_moved_is_not_called_a_shift_of_the_mix() -> None:
+    base = [({"source": s}, 5000.0, 50.0) for s in ("web", "batch")]
+    live = [({"source": s}, 1000.0, 100.0) for s in ("web", "batch")]
+    assert mix_shift(_table(live), _table(base), 0) == ()
+
+
+def test_selected_rows_are_told_apart_from_the_rest_of_the_same_window() -> None:
+    rows = [
+        ({"region": r, "tier": t, "device": d}, 500.0, 150.0 if (r, d) == ("y", "ios") else 10.0)
+        for r in "xyz"
+        for t in "ab"
+        for d in ("ios", "web")
+    ]
+    (found,) = compare(_table(rows), 0)
+    assert found.where == (("region", "y"), ("device", "ios"))
+    assert found.rate_in == pytest.approx(0.3)
+    assert found.rate_out == pytest.approx(0.02)
+    assert found.rate_before == pytest.approx(400 / 6000)
+
+
+def test_rows_selected_at_random_have_no_segment() -> None:
+    rng = np.random.default_rng(8)
+    for _ in range(30):
+        rows = [({"a": a, "b": b}, 400.0, float(rng.binomial(400, 0.1))) for a in "pqrst" for b in "uvwxy"]
+        assert compare(_table(rows), 0) == ()
+
+
+def test_two_dims_of_the_same_rows_are_one_segment_with_two_names() -> None:
+    dc = {"eu": "fra1", "us": "iad1", "ap": "sin1"}
+    base = [({"region": r, "dc": dc[r], "tier": t}, 8000.0, 80.0) for r in dc for t in "ab"]
+    live = [(key, 1000.0, 120.0 if key["region"] == "eu" else 10.0) for key, _, _ in base]
+    (found,) = search(_table(live), _table(base), 0)
+    assert {found.where, *found.aliases} == {(("region", "eu"),), (("dc", "fra1"),)}
+    assert found.rate_without == pytest.approx(0.01, rel=0.05)
+
+
+def test_alternatives_reword_a_segment_and_come_last() -> None:
+    live, baseline, cause = _pair(1001, 2)
+    found = search(live, baseline, 0, alternatives=3)
+    told = [segment for segment in found if not segment.alternative]
+    others = [segment for segment in found if segment.alternative]
+    assert found == (*told, *others)
+    assert told[0].where == cause
+    assert others
+    assert all(set(one.where) < set(cause) or set(one.where) > set(cause) for one in others)
+
+
+def test_a_beam_finds_a_conjunction_among_many_dims() -> None:
+    rng = np.random.default_rng(4)
+    rows, dims = 20_000, 30
+
+    def cube(lift: float) -> Cube:
+        codes = np.minimum(rng.geometric(0.35, (rows, dims)) - 1, 7).astype(np.int64)
+        inside = (codes[:, 3] == 1) & (codes[:, 11] == 0) & (codes[:, 20] == 1)
+        hits = (rng.random(rows) < 0.02 + lift * inside).astype(float)
+        values = tuple(tuple(f"v{v}" for v in range(8)) for _ in range(dims))
+        return Cube(tuple(f"d{d}" for d in range(dims)), values, codes, np.ones(rows), hits[:, None], (ALL,))
+
+    (found,) = search(cube(0.5), cube(0.0), 0)
+    assert found.where == (("d3", "v1"), ("d11", "v0"), ("d20", "v1"))
+
+
+def test_a_value_that_stands_for_the_rest_is_no_segment() -> None:
+    base = [({"host": h}, 8000.0, 80.0) for h in ("a", "b", OTHER)]
+    live = [(key, 1000.0, 200.0 if key["host"] == OTHER else 10.0) for key, _, _ in base]
+    assert search(_table(live), _table(base), 0) == ()

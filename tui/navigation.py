@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from tui.polling import Poller
     from tui.session import Session
 
+SLOW_SEARCH_S = 1.0
+"""A segment search that runs longer is stopped by Esc."""
+
 
 class Navigation(App[None]):
     """The part of the application that changes the view. Answers arrive in `tui.app`."""
@@ -125,8 +128,10 @@ class Navigation(App[None]):
         self.main.set_focus(self.main.query_one(SegmentsPanel))
 
     async def action_back(self) -> None:
-        """Back to the page before; on the overview, undo the last filter."""
-        if not self.main.back():
+        """Stop a long segment search; else back to the page before; on the overview, undo the last filter."""
+        if self.session is not None and self.session.stop_search(SLOW_SEARCH_S):
+            self.notify("segment search stopped; it starts again with the next question, or in half a minute")
+        elif not self.main.back():
             self.action_undo_filter()
 
     def action_undo_filter(self) -> None:

@@ -10,7 +10,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from analysis.answer import FeatureRow, Finding, FindingKey, ModelRow, Segment, Severity, Signal, Snapshot, SourceStatus
+from analysis.answer import (
+    FeatureRow,
+    Finding,
+    FindingKey,
+    MixShift,
+    ModelRow,
+    Segment,
+    Severity,
+    Signal,
+    Snapshot,
+    SourceStatus,
+)
 from analysis.filters import format_filter
 from analysis.objectives import Budget, times, words
 from analysis.outline import OutlineRow, outline
@@ -190,6 +201,7 @@ def _finding(finding: Finding, now: float, ranks: Mapping[FindingKey, int]) -> d
         "n": _number(finding.n),
         "n_baseline": _number(finding.n_baseline),
         "where": [_segment(segment) for segment in finding.where],
+        "mix": [_mix(shift) for shift in finding.mix],
         "caused_by": [
             {"rank": ranks[cause.key], "words": cause.words, "confidence": cause.confidence}
             for cause in finding.causes
@@ -238,6 +250,16 @@ def _segment(segment: Segment) -> dict[str, Any]:
         "aliases": [dict(alias) for alias in segment.aliases],
         "sampled": segment.sampled,
         "alternative": segment.alternative,
+    }
+
+
+def _mix(shift: MixShift) -> dict[str, Any]:
+    return {
+        "segment": dict(shift.where),
+        "share_before": _number(shift.share_before),
+        "share_now": _number(shift.share_now),
+        "rate_before": _number(shift.rate_before),
+        "share_of_change": _number(shift.share_of_change),
     }
 
 

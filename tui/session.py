@@ -54,6 +54,7 @@ class Session:
         self._kept: dict[View, Snapshot] = {}
         self._explainer = Explainer(self.logs, clock)
         self._searching: asyncio.Future[bool] | None = None
+        self._search_began = 0.0
         self._values = FeatureValues()
         self._budgets = Budgets(objectives, clock)
 
@@ -210,6 +211,7 @@ class Session:
         `news` is called when a first ranking is there that is still being verified.
         """
         generation = self.generation
+        self._search_began = time.monotonic()
         self._searching = asyncio.ensure_future(
             self._explainer.explain(cases, self.question(), lambda: generation == self.generation, news)
         )
@@ -224,9 +226,10 @@ class Session:
             return False
         return await self._name_values(cases) or changed
 
-    def stop_search(self) -> bool:
-        """Stop the segment search that is under way, at its store too, for a while; whether there was one."""
-        searching = self._searching is not None and not self._searching.done()
+    def stop_search(self, after_s: float = 0.0) -> bool:
+        """Stop a segment search that runs for at least so long, at its store too; whether there was one."""
+        running = self._searching is not None and not self._searching.done()
+        searching = running and time.monotonic() - self._search_began >= after_s
         if searching:
             self._explainer.rest()
             self._cancel_search()

@@ -30,6 +30,18 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
         return [(f" {self.foreign(part.model, 40)} ", "accent"), (self.foreign(part.title), ""), *cause]
 
     def empty(self, part: Finding, scene: Scene, width: int) -> list[Line]:
+        if part.mix:
+            arrow = "->" if self.look.ascii else "→"
+            moved: list[Line] = [
+                (
+                    (f"  {self.words(shift.where)}", "bold"),
+                    (f"  {percent(shift.share_before)} {arrow} {percent(shift.share_now)} of rows", ""),
+                    (f"  at a rate of {percent(shift.rate_before)}", "dim"),
+                    (f"  makes {percent(shift.share_of_change)} of the change", "dim"),
+                )
+                for shift in part.mix
+            ]
+            return [(("  traffic moved, rates did not", "bold"),), *moved]
         reason = "a version stands for itself" if part.signal is Signal.VERSION else "it is spread over all of them"
         return [(("  no segment carries this change: ", "bold"), (reason, "dim"))]
 
@@ -40,10 +52,19 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
 
     def name_of(self, segment: Segment) -> str:
         """`region=eu-w1 tier=free`."""
-        return " ".join(f"{self.foreign(name, 40)}={self.foreign(value, 60)}" for name, value in segment.where)
+        return self.words(segment.where)
+
+    def words(self, where: tuple[tuple[str, str], ...]) -> str:
+        """A conjunction as a filter is typed."""
+        return " ".join(f"{self.foreign(name, 40)}={self.foreign(value, 60)}" for name, value in where)
+
+    def title_of(self, segment: Segment) -> str:
+        """The name, marked `~` while it is estimated from a sample, with the other names of the same rows."""
+        same = "".join(f", same rows as {self.words(alias)}" for alias in segment.aliases[:1])
+        return f"{'~' if segment.sampled else ''}{self.name_of(segment)}{same}"
 
     def table(self, part: Finding, scene: Scene, width: int) -> tuple[list[Line], Callable[[Segment], Line]]:
-        names = max((cells(((self.name_of(segment), ""),)) for segment in part.where), default=7)
+        names = max((cells(((self.title_of(segment), ""),)) for segment in part.where), default=7)
         columns = [
             Column("segment", min(max(7, names), 18), right=False, grow=3, most=max(7, names)),
             Column("explains", 8),
@@ -63,7 +84,7 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
             explained = max(0.0, min(1.0, segment.share_of_change))
             filled = round(explained * sizes[2])
             values: list[Run] = [
-                (self.name_of(segment), "bold"),
+                (self.title_of(segment), "dim" if segment.alternative else "bold"),
                 (percent(segment.share_of_change), "warning" if explained >= 0.5 else ""),
                 (full * filled + rest * (sizes[2] - filled), "spark"),
                 (percent(segment.rate_in), ""),
