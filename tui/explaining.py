@@ -28,8 +28,6 @@ KEPT_BASELINES = 16
 EXPLAINED = 8
 """Findings whose segment is looked for; the list shows as many without scrolling."""
 
-ALTERNATIVES = 3
-
 CELLS = 4_000_000
 """Rows x dims up to which every row is counted; beyond, a sample is searched and its finalists are counted in full."""
 
@@ -277,7 +275,7 @@ def _explained(search: _Search, live: Cube, base: Cube, index: int) -> Answer:
         return Answer(search_traffic(live, base, scale=seen / length)) if seen > 0 and length else Answer()
     own = fields_of(case.outcome)
     live, base = without(live, own), without(base, own)
-    segments = find(live, base, index, alternatives=ALTERNATIVES)
+    segments = find(live, base, index)
     return Answer(segments, () if segments else mix_shift(live, base, index))
 
 
