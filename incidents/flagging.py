@@ -12,8 +12,9 @@ from analysis.filters import format_filter
 from incidents.alike import lookalike
 from incidents.codec import encode
 from incidents.events import Kind
+from incidents.fold import fold, reading_of
 from incidents.journal import Blob, Journal, Saved
-from incidents.record import Incident, Reading, fold, reading_of
+from incidents.record import Incident, Reading
 
 READINGS = 8
 """Changes of the model that are kept as numbers of the record; the snapshot beside it has all of them."""

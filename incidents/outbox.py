@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from incidents.events import Event, Kind
+from incidents.fold import fold
 from incidents.journal import Journal, NotSavedError
-from incidents.record import DELIVERY, fold
+from incidents.record import DELIVERY
 from incidents.secret import SecretError, SecretSource, masked
 from incidents.sending import Outcome, State, attempt, open_client
 from incidents.targets.alertmanager import Alertmanager

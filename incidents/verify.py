@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from incidents.fold import fold
 from incidents.journal import Journal
 from incidents.reading import BLOB_KEY
-from incidents.record import fold
 
 
 @dataclass(frozen=True, slots=True)

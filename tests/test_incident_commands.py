@@ -238,11 +238,12 @@ def test_what_could_not_be_told_is_the_exit_status_and_can_be_delivered_later(
     run: Run, told: dict[str, Receiver], fleet: Path
 ) -> None:
     told["chat"].script += ["404"]
-    told["pager"].script += ["500"]
-    code, _, err = run("flag", "--wait", "0.2", "--at", at(NOW), *sources(fleet))
+    told["pager"].script += ["500"] * 9
+    code, _, err = run("flag", "--wait", "3", "--at", at(NOW), *sources(fleet))
     assert code == 4
     assert "chat: failed (HTTP 404" in err
     assert "it stays in the outbox" in err
+    told["pager"].script.clear()
     code, _, err = run("incidents", "deliver")
     assert code == 0
     assert "pager: ok" in err

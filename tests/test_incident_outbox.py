@@ -16,9 +16,9 @@ from incidents import outbox as outbox_module
 from incidents import sending
 from incidents.events import Kind
 from incidents.flagging import declare, draft
+from incidents.fold import fold
 from incidents.journal import Journal
 from incidents.outbox import Channel, Delivery, Outbox, deliveries, message_of, names_for
-from incidents.record import fold
 from incidents.secret import SecretError, SecretSource, masked
 from incidents.sending import State
 from incidents.targets.alertmanager import Alertmanager

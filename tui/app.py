@@ -211,8 +211,11 @@ class Triage(Exploring):
             self._lifecycle.close()
 
 
-def run(options: Options, prepare: Callable[[], Options] | None = None) -> int:
-    """Run the screen; without a usable terminal print the report instead, and say why. `prepare`: see `Triage`."""
+def run(options: Options, prepare: Callable[[], Options] | None = None, session: Session | None = None) -> int:
+    """Run the screen; without a usable terminal print the report instead, and say why.
+
+    For `prepare` and `session` see `Triage`.
+    """
     problem = lifecycle.terminal_problem()
     if problem is not None:
         gc.enable()
@@ -220,7 +223,7 @@ def run(options: Options, prepare: Callable[[], Options] | None = None) -> int:
 
         sys.stderr.write(f"mltriage: {problem}; printing the report instead of the screen\n")
         return report(options if prepare is None else prepare(), "text")
-    app = Triage(options, prepare=prepare)
+    app = Triage(options, session, prepare)
     app.run(mouse=options.mouse)
     from tui.output import farewell
 

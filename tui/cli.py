@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from tui.cli_options import EX_USAGE, bad_flag, given, look, resolve, sources, view
-from tui.incident_cli import flag, incidents
+from tui.incident_cli import flag, incidents, record, replay
 
 EX_SOFTWARE = 70
 EX_INTERRUPTED = 130
@@ -189,6 +189,8 @@ def demo(
 
 mltriage.add_command(flag)
 mltriage.add_command(incidents)
+mltriage.add_command(record)
+mltriage.add_command(replay)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

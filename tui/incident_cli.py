@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tui.cli_options import look, sources, view
 from tui.cli_options import resolve as options_of
-from tui.cli_options import sources, view
 
 if TYPE_CHECKING:
     from incidents.events import Kind
@@ -26,6 +26,7 @@ _wait = click.option(
     metavar="SECONDS",
     help="Time to tell the targets; what is left stays in the outbox.",
 )
+_POSITIVE = click.FloatRange(min=0, min_open=True)
 _incident = click.argument("incident", metavar="INCIDENT")
 
 
@@ -276,6 +277,43 @@ def purge(ctx: click.Context, /, incident: str, yes: bool) -> int:
     from tui.incident_commands import purge as delete
 
     return delete(options_of(ctx), incident, lambda question: yes or click.confirm(question, err=True))
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@sources
+@view
+@click.option("--every", type=_POSITIVE, default=10.0, show_default=True, metavar="SECONDS", help="Between two frames.")
+@click.option("--limit", type=_POSITIVE, default=256.0, show_default=True, metavar="MB", help="Size of the file.")
+@click.option("--frames", type=click.IntRange(min=1), metavar="N", help="End after so many.  [default: go on]")
+@click.pass_context
+def record(ctx: click.Context, /, file: Path, every: float, limit: float, frames: int | None, **_: object) -> int:
+    """Keep what the screen would show in FILE, without a screen, until it is ended.
+
+    The file never grows beyond its limit: when it is full, the older half goes. It can be replayed while it is written,
+    and what was written survives whatever ends the program.
+
+    Exit status: 0 ended, 1 the file cannot be recorded to, 3 the disk takes nothing more.
+    """
+    options = options_of(ctx, need_source=True)
+    from tui.recording import run
+
+    return run(options, file, every_s=every, limit_bytes=int(limit * 1e6), count=frames)
+
+
+@click.command()
+@click.argument("what", metavar="INCIDENT|FILE")
+@look
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Configuration file.")
+@click.pass_context
+def replay(ctx: click.Context, /, what: str, **_: object) -> int:
+    """Open the screens on what was kept with an incident, or on a recording: offline, with the same keys for time.
+
+    Space plays and holds, [ and ] step, @ jumps, 0 goes to the end.
+    """
+    from tui.replay import run
+
+    return run(options_of(ctx), what)
 
 
 def _change(ctx: click.Context, incident: str, kind: Kind, data: Mapping[str, Any]) -> int:

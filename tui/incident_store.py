@@ -50,7 +50,7 @@ def find(journal: Journal, typed: str) -> str:
 
 def record(journal: Journal, incident: str) -> Incident:
     """The record of an incident as all its events tell it."""
-    from incidents.record import fold
+    from incidents.fold import fold
 
     return fold(incident, journal.history(incident).events)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -155,15 +154,19 @@ class Navigation(App[None]):
 
     def action_pause(self) -> None:
         """Hold the moment, or follow the clock again."""
-        self.ask(replace(self.view, end=int(time.time()) if self.view.live else None))
+        if self.session is not None:
+            held = replace(self.view, end=int(self.session.clock()))
+            self.ask(held if self.view.live else self.session.resumed())
 
     def action_live(self) -> None:
         """Follow the clock."""
-        self.ask(replace(self.view, end=None))
+        if self.session is not None:
+            self.ask(self.session.newest())
 
     def action_move(self, steps: int) -> None:
         """A quarter window earlier or later."""
-        self.ask(self.view.moved(steps, time.time()))
+        if self.session is not None:
+            self.ask(self.session.moved(steps))
 
     def action_zoom(self, steps: int) -> None:
         """A longer or a shorter window."""

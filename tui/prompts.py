@@ -46,7 +46,7 @@ class Prompts(Navigation):
         """Type a moment."""
 
         def take(text: str) -> str | None:
-            now = time.time()
+            now = self.session.clock() if self.session is not None else time.time()
             try:
                 moment = parse_time(text, now, self.options.zone)
             except TimeSpecError as error:

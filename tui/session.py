@@ -72,6 +72,18 @@ class Session:
             self._values.forget()
         self.view = view
 
+    def moved(self, steps: int) -> View:
+        """The view a quarter window earlier or later, for each step."""
+        return self.view.moved(steps, self.clock())
+
+    def resumed(self) -> View:
+        """The view that goes on after it was held."""
+        return replace(self.view, end=None)
+
+    def newest(self) -> View:
+        """The view that follows the clock."""
+        return replace(self.view, end=None)
+
     def kept(self, view: View) -> Snapshot | None:
         """The last whole answer to a view, whatever model was in focus; it is as old as its own clock says."""
         return self._kept.get(replace(view, focus=None))

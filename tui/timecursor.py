@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -64,6 +63,6 @@ class TimeCursor(Prompts):
         episode = ahead[0] if direction > 0 else ahead[-1]
         if not frame.live.start <= episode.start < frame.live.end:
             end = int(episode.start) + view.window_s // BEHIND
-            self.ask(replace(view, end=None if end >= time.time() else end))
+            self.ask(replace(view, end=None if end >= session.clock() else end))
         self.main.put_cursor(episode.start)
         self.notify(f"{episode.signal} of {snapshot.focus} left its usual level", timeout=3)
