@@ -174,17 +174,19 @@ class Outbox:
 
         Returns how many alerts it took. A failure is that of the next delivery, which says so.
         """
-        taken = 0
+        due = []
+        for incident in self._journal.incidents():
+            events = self._journal.history(incident).events
+            known = fold(incident, events)
+            for name, state in known.told.items():
+                channel = self._channels.get(name)
+                if channel and known.open and state == State.OK and isinstance(channel.target, Alertmanager):
+                    due.append((channel, message_of(events, events[-1].id)))
+        if not due:
+            return 0
         async with open_client(self._transport) as client:
-            for incident in self._journal.incidents():
-                events = self._journal.history(incident).events
-                known = fold(incident, events)
-                names = [name for name, state in known.told.items() if state == State.OK and known.open]
-                for channel in (self._channels[name] for name in names if name in self._channels):
-                    if isinstance(channel.target, Alertmanager):
-                        outcome = await self._once(client, channel, message_of(events, events[-1].id), again=True)
-                        taken += outcome.state is State.OK
-        return taken
+            outcomes = [await self._once(client, channel, message, again=True) for channel, message in due]
+        return sum(outcome.state is State.OK for outcome in outcomes)
 
     def payloads(self, events: Sequence[Event], names: Iterable[str]) -> Iterator[tuple[str, Request]]:
         """The exact requests that would tell of the last event, their secrets masked; nothing is sent."""

@@ -12,10 +12,18 @@ from pathlib import Path
 import pytest
 
 from demo.run import write
+from incidents.flagging import declare, draft
+from incidents.journal import Journal
+from incidents.place import choose
 from tests.receivers import Receiver, receiver, until
+from tests.sample import sample
 from tests.stores import NOW
+from tests.test_app import until as until_shown
 from tests.test_report import at, sources
 from tui import cli
+from tui.app import Triage
+from tui.config import load
+from tui.options import Flags, resolve
 
 ROOT = Path(__file__).resolve().parent.parent
 Run = Callable[..., tuple[int, str, str]]
@@ -269,6 +277,20 @@ def test_a_test_tells_the_targets_of_a_drill_and_keeps_nothing(
     assert told["pager"].taken[0]["payload"]["custom_details"]["is_drill"] == "true"
     assert not (tmp_path / "journal").exists()
     assert run("incidents", "test", "nobody")[0] == 1
+
+
+async def test_the_screen_delivers_what_an_earlier_run_has_left(
+    told: dict[str, Receiver], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLTRIAGE_INCIDENT_DIR", str(tmp_path / "journal"))
+    journal = Journal(choose())
+    snapshot = sample()
+    incident = declare(journal, draft(snapshot, snapshot.findings[0]), notify=["pager"]).event.incident
+    journal.close()
+    app = Triage(resolve(Flags(), load(), NOW))
+    async with app.run_test() as pilot:
+        await until_shown(pilot, lambda: bool(told["pager"].taken))
+    assert [event["dedup_key"] for event in told["pager"].taken] == [incident]
 
 
 def test_the_process_list_shows_no_secret(tmp_path: Path, told: dict[str, Receiver]) -> None:

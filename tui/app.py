@@ -89,6 +89,8 @@ class Triage(Exploring):
         """After the first paint: numpy, DuckDB and httpx take longer to import than the screen takes to draw."""
         gc.enable()
         self._answer_loop()
+        if self.options.targets:
+            self._delivery_loop()
         self.set_interval(1.0, self._tick)
 
     @work(exclusive=True, group="answer", exit_on_error=False)
@@ -111,6 +113,15 @@ class Triage(Exploring):
                 search = None
             if cases and search is None:
                 search = asyncio.create_task(self._explain(session, cases))
+
+    @work(exclusive=True, group="outbox", exit_on_error=False)
+    async def _delivery_loop(self) -> None:
+        """Go on telling the targets of incidents where an earlier run has stopped."""
+        from tui.incident_delivery import keep_delivering
+
+        await keep_delivering(
+            self.options, lambda text, bad: self.notify(text, severity="error" if bad else "information")
+        )
 
     def _news(self) -> None:
         """A source has something new: answer soon, so that the sources of one beat share one answer."""

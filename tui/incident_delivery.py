@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from incidents.journal import Journal
     from incidents.outbox import Delivery
     from incidents.record import Incident
+
+LOOK_EVERY_S = 2.0
+ASSERT_EVERY_S = 120.0
+"""An Alertmanager that was restarted has its alerts back after this."""
 
 NOT_TOLD = 4
 """Exit status: saved, but a target refused it, or it cannot be known whether it arrived."""
@@ -77,6 +83,33 @@ def deliver(journal: Journal, options: Options, telling: Telling) -> int:
     for delivery in left:
         _say(f"{words(delivery)}; it stays in the outbox: `mltriage incidents deliver` goes on")
     return NOT_TOLD if any(delivery.state in ("failed", "unknown") for delivery in ended.values()) else 0
+
+
+async def keep_delivering(options: Options, say: Callable[[str, bool], None]) -> None:
+    """While the screen is open: deliver what this user has queued, in any process, and assert open alerts again.
+
+    Args:
+        say: is told each change of a delivery in words, and whether it ended badly.
+    """
+    from incidents.outbox import Outbox
+    from tui.incident_store import open_journal
+
+    def news(delivery: Delivery) -> None:
+        if delivery.state != "sending":
+            say(f"{delivery.incident} {words(delivery)}", delivery.state in ("failed", "unknown"))
+
+    journal = await asyncio.to_thread(open_journal, options)
+    outbox, asserted = Outbox(journal, channels_of(options), news=news), -math.inf
+    try:
+        while True:
+            if await asyncio.to_thread(outbox.pending):
+                await outbox.deliver(ASSERT_EVERY_S)
+            if time.monotonic() - asserted >= ASSERT_EVERY_S:
+                asserted = time.monotonic()
+                await outbox.assert_open()
+            await asyncio.sleep(LOOK_EVERY_S)
+    finally:
+        journal.close()
 
 
 def resume(journal: Journal, options: Options, telling: Telling) -> int:
