@@ -73,9 +73,7 @@ class _Course:
         counts = pairs.counts
         self.t = counts.t
         self._n = counts.n
-        self._at = {
-            key[3]: i for i, key in enumerate(counts.keys) if key[:3] == (model, live, shadow)
-        }  # fmt: skip
+        self._at = {key[3]: i for i, key in enumerate(counts.keys) if key[:3] == (model, live, shadow)}
 
     def __getitem__(self, measure: str) -> Floats:
         """[T] counts of one measure."""

@@ -38,6 +38,7 @@ from analysis.infra import Reading, infra_cases, infra_panel, readings
 from analysis.latency import latency_case, latency_panel, percentiles, summary
 from analysis.ranking import severity, weighted
 from analysis.reliability import accuracy_panel
+from analysis.rollout import with_own_changes
 from analysis.shadow import agreement_cases, shadow_panel
 from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum
 from analysis.traffic import models_of, rate_case, silence_case, version_events
@@ -175,7 +176,7 @@ def _model_cases(
         silence = silence_case(traffic.requests, frame, newest, name)
         cases.append(silence or rate_case(traffic.requests, frame, newest, name))
         for case, mark in version_events(traffic.requests, frame, name):
-            cases.append(case)
+            cases.append(with_own_changes(case, traffic, frame, name))
             marks.append(mark)
     if traffic.latency is not None:
         cases.append(latency_case(traffic.latency, frame, newest, name))

@@ -15,6 +15,7 @@ from tui.app import Triage
 from widgets.records import RecordsPanel
 from widgets.selection import SelectionPanel
 from widgets.split import SplitPanel
+from widgets.versions import VersionsPanel
 
 __all__ = ["fleet"]
 
@@ -96,6 +97,16 @@ def test_selection(fleet: Path, snap_compare: Any) -> None:
         await until(pilot, lambda: panel.part is not None and bool(panel.part.segments))
 
     assert snap_compare(Triage(options(fleet)), terminal_size=(120, 40), run_before=run)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_versions(fleet: Path, snap_compare: Any, size: tuple[int, int]) -> None:
+    async def run(pilot: Pilot[None]) -> None:
+        await after("V")(pilot)
+        panel = app_of(pilot).main.query_one(VersionsPanel)
+        await until(pilot, lambda: panel.part is not None and bool(panel.part.rows))
+
+    assert snap_compare(Triage(options(fleet)), terminal_size=size, run_before=run)
 
 
 def test_help(fleet: Path, snap_compare: Any) -> None:

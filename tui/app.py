@@ -19,8 +19,8 @@ from textual.worker import Worker, WorkerState
 
 from analysis.answer import Snapshot
 from tui import lifecycle
+from tui.comparing import Comparing
 from tui.driver import CellDiffDriver
-from tui.exploring import Exploring
 from tui.keys import KEYS
 from tui.options import Options
 from tui.screens.main import MainScreen
@@ -53,7 +53,7 @@ class Answered(Message):
         return isinstance(message, Answered)
 
 
-class Triage(Exploring):
+class Triage(Comparing):
     """mltriage's screen: asks, answers, and says what it wrote."""
 
     TITLE = "mltriage"

@@ -30,10 +30,10 @@ class Key:
         return Binding(self.keys, self.action, self.what, id=self.id, show=False, priority=False)
 
 
-ON_DEMAND = ("records", "split", "selection")
+ON_DEMAND = ("records", "split", "selection", "versions")
 """Pages whose content is fetched when they are opened."""
 
-PAGES = ("overview", "latency", "confidence", "errors", "features", "infra", "records", "accuracy")
+PAGES = ("overview", "latency", "confidence", "errors", "features", "infra", "records", "accuracy", "versions")
 
 KEYS = (
     Key("drill", "enter", "Enter", "drill", "open what the cursor is on; a segment becomes the filter", "drill"),
@@ -46,6 +46,9 @@ KEYS = (
     Key("exclude", "x", "x", "exclude", "leave out the segment under the cursor"),
     Key("records", "7,o", "7 o", "page('records')", "records: the rows behind the finding at hand"),
     Key("accuracy", "9", "9", "page('accuracy')", "accuracy screen: labels, calibration, estimate"),
+    Key("versions", "V", "V", "page('versions')", "versions side by side, and what a shadow version answers"),
+    Key("version_a", "less_than_sign", "<", "version('a')", "on the versions screen: the next version as A"),
+    Key("version_b", "greater_than_sign", ">", "version('b')", "on the versions screen: the next version as B"),
     Key("split", "s", "s", "split", "split the chart by a dimension"),
     Key("select", "v", "v", "select", "what do selected rows (slow, errors, a range of time ...) have in common"),
     Key("columns", "comma", ",", "columns", "choose the columns of the records"),

@@ -85,6 +85,7 @@ class Navigation(App[None]):
             if item.model:
                 self.ask(replace(self.view, focus=item.model))
             self.main.open(PAGE_OF.get(item.signal, "overview"))
+            self.fetch_page()
         elif isinstance(panel, ModelsPanel):
             self.ask(replace(self.view, focus=getattr(item, "model", None)))
             self.main.open("latency")
@@ -145,7 +146,7 @@ class Navigation(App[None]):
     def action_page(self, page: str) -> None:
         """One of the numbered screens."""
         if page in ON_DEMAND:
-            self.main.pin(self.main.finding)
+            self.main.pin(self.main.finding_of(page))
             self.main.open(page)
             self.fetch_page()
         elif page in PAGES:

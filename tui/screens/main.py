@@ -27,7 +27,9 @@ from widgets.panel import Panel, Part
 from widgets.records import RecordsPanel
 from widgets.segments import SegmentsPanel
 from widgets.selection import SelectionPanel
+from widgets.shadow import ShadowPanel
 from widgets.split import SplitPanel
+from widgets.versions import VersionsPanel
 
 SIZES = ((160, 42, "large"), (100, 32, "medium"), (80, 24, "small"))
 """Least columns and rows of each arrangement; anything smaller is a list."""
@@ -35,7 +37,8 @@ SIZES = ((160, 42, "large"), (100, 32, "medium"), (80, 24, "small"))
 PAGE_OF = {
     Signal.LATENCY: "latency",
     Signal.REQUEST_RATE: "latency",
-    Signal.VERSION: "latency",
+    Signal.VERSION: "versions",
+    Signal.AGREEMENT: "versions",
     Signal.CONFIDENCE: "confidence",
     Signal.ACCURACY: "accuracy",
     Signal.CALIBRATION: "accuracy",
@@ -83,6 +86,8 @@ class MainScreen(Screen[None]):
             yield ErrorsPanel(look, id="errors")
             yield FeaturesPanel(look, id="features")
             yield AccuracyPanel(look, id="accuracy")
+        yield VersionsPanel(look, id="versions")
+        yield ShadowPanel(look, id="shadow")
         with Container(id="bottom"):
             yield InfraPanel(look, id="infra")
             yield SegmentsPanel(look, id="segments")
@@ -126,6 +131,7 @@ class MainScreen(Screen[None]):
             self.query_one(ErrorsPanel).show(snapshot.errors, scene)
             self.query_one(FeaturesPanel).show(snapshot.features, scene)
             self.query_one(InfraPanel).show(snapshot.infra, scene)
+            self.query_one(ShadowPanel).show(snapshot.shadow, scene)
             self.query_one(AccuracyPanel).show(snapshot.accuracy, scene)
             self.show_finding()
 

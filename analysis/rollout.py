@@ -1,0 +1,143 @@
+"""Which versions of a model run side by side, since when, and what a new one does to its own requests."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.answer import Severity
+from analysis.canary import staged_log_e
+from analysis.cases import Case
+from analysis.compare import bucket_dispersion
+from analysis.evidence import Counts, NumericBins, Traffic
+from analysis.latency import percentiles
+from analysis.quantiles import count_above, nearest_edge
+from analysis.slices import key_index, window_sum
+from analysis.view import Frame, Window
+from analysis.words import ratio
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SURE = math.log(100)
+"""ln of the e-value from which a version is called worse: at most 1 in 100 equal versions ever gets there."""
+
+LEAST_RATIO = 1.2
+"""Smaller differences are not told beside a version's name."""
+
+LATENCY_EDGES = {"p50": 1, "p95": 2, "p99": 3}
+"""Percentile of the old version -> its place among `percentiles`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Two versions of a model, and the time over which both ran."""
+
+    a: str
+    b: str
+    versions: tuple[str, ...]
+    """All that ran, the one with the most requests first."""
+    span: Window
+
+
+def pairing(requests: Counts, model: str, frame: Frame, a: str | None = None, b: str | None = None) -> Pairing | None:
+    """Versions A and B as wished, else the most used one and the newest of the others; None below two versions.
+
+    Both are compared from the first bucket of the later one on, where the evidence shows it beginning, else over the
+    live window: a start that stays where it is keeps what is said valid at every look.
+    """
+    at = key_index(requests.keys, model=model)
+    live = window_sum(requests.t, requests.n[:, at], frame.live)
+    names = [requests.keys[int(i)][1] for i in at]
+    order = sorted(range(len(names)), key=lambda i: (-live[i], names[i]))
+    ran = [names[i] for i in order if live[i] > 0]
+    if len(ran) < 2:
+        return None
+    first = {
+        names[i]: int(requests.t[np.flatnonzero(requests.n[:, column] > 0)[0]])
+        for i, column in enumerate(at)
+        if live[i] > 0
+    }
+    # Asked for, unless it no longer runs.
+    chosen_a = a if a in ran else next(name for name in ran if name != b)
+    others = [name for name in ran if name != chosen_a]
+    chosen_b = b if b in others else max(others, key=lambda name: (first[name], -ran.index(name)))
+    start, oldest = max(first[chosen_a], first[chosen_b]), int(requests.t[0])
+    span = Window(start, frame.live.end) if start > oldest else frame.live
+    return Pairing(chosen_a, chosen_b, tuple(ran), span)
+
+
+def with_own_changes(case: Case, traffic: Traffic, frame: Frame, model: str) -> Case:
+    """The case of a new version, with what it surely does worse than the version that most requests still go to."""
+    pair = pairing(traffic.requests, model, frame, b=case.finding.subject)
+    words = own_changes(traffic, model, pair) if pair is not None else ()
+    if not words:
+        return case
+    title = f"{case.finding.title}: {', '.join(words)}"
+    return replace(case, finding=replace(case.finding, title=title, severity=Severity.WARNING))
+
+
+def own_changes(traffic: Traffic, model: str, pair: Pairing) -> tuple[str, ...]:
+    """What version B surely does worse than A on its own requests: "errors x8.3", "slow x3.1".
+
+    Interval-wise e-process over the buckets since B began, so that neither a base rate that drifts nor the stages of
+    the roll-out count as a difference; failures are divided by their dispersion within A. Latency asks for the
+    requests beyond A's p50, p95 and p99, at a third of the level each.
+    """
+    inside = (traffic.requests.t >= pair.span.start) & (traffic.requests.t < pair.span.end)
+    n_a, n_b = (_column(traffic.requests, model, version)[inside] for version in (pair.a, pair.b))
+    found = []
+    if traffic.errors is not None:
+        k_a, k_b = (_at(traffic.errors, model, version, traffic.requests.t[inside]) for version in (pair.a, pair.b))
+        worse = _worse(k_b, n_b, k_a, n_a, SURE)
+        if worse is not None:
+            found.append(f"errors {ratio(worse, 1.0)}")
+    latency = traffic.latency
+    if latency is not None and isinstance(latency.bins, NumericBins) and np.array_equal(latency.t, traffic.requests.t):
+        bins_a, bins_b = (
+            latency.n[inside][:, key_index(latency.keys, model=model, second=version)].sum(axis=1)
+            for version in (pair.a, pair.b)
+        )
+        values = percentiles(bins_a.sum(axis=0), latency.bins)
+        slower: list[tuple[float, str]] = []
+        for name, place in LATENCY_EDGES.items():
+            if not math.isfinite(values[place]):
+                continue
+            edge = nearest_edge(latency.bins.edges, float(values[place]))
+            worse = _worse(
+                count_above(bins_b, edge), bins_b.sum(axis=1), count_above(bins_a, edge), bins_a.sum(axis=1),
+                SURE + math.log(len(LATENCY_EDGES)),
+            )  # fmt: skip
+            if worse is not None:
+                slower.append((worse, f"beyond {name} {ratio(worse, 1.0)}"))
+        if slower:
+            found.append(max(slower)[1])
+    return tuple(found)
+
+
+def _worse(k_b: Floats, n_b: Floats, k_a: Floats, n_a: Floats, sure: float) -> float | None:
+    """How many times A's rate B fails, if that is sure and worth telling. k, n: [T] per bucket."""
+    total = n_a + n_b
+    share = np.divide(n_b, total, out=np.zeros(len(total)), where=total > 0)
+    clumps = bucket_dispersion(k_a, n_a)
+    if not len(k_a) or float(staged_log_e(k_b / clumps, k_a / clumps, share)[-1]) < sure:
+        return None
+    # Expected at A's rate of the same bucket's traffic, so that a busy hour of B is no difference.
+    expected = float((share * (k_a + k_b)).sum())
+    rest = float(((1 - share) * (k_a + k_b)).sum())
+    times = (float(k_b.sum()) / expected) / max((float(k_a.sum()) + 0.5) / rest, 1e-9) if expected and rest else 0.0
+    return times if times >= LEAST_RATIO else None
+
+
+def _column(counts: Counts, model: str, version: str) -> Floats:
+    column: Floats = counts.n[:, key_index(counts.keys, model=model, second=version)].sum(axis=1)
+    return column
+
+
+def _at(counts: Counts, model: str, version: str, t: Ints) -> Floats:
+    """Counts of the buckets `t`; a bucket that is not there held none."""
+    known = dict(zip(counts.t.tolist(), _column(counts, model, version).tolist(), strict=True))
+    return np.array([known.get(moment, 0.0) for moment in t.tolist()])

@@ -1,0 +1,96 @@
+"""SHADOW: versions that answer beside the live one, over the requests that both answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+from analysis.answer import ShadowPanel as ShadowPart
+from analysis.answer import ShadowRow
+from widgets.lines import Column, Line, Run, heading, layout, row
+from widgets.listing import ListPanel
+from widgets.look import Scene
+from widgets.text import NONE, count, ms, percent
+
+SURE = 0.05
+
+
+class ShadowPanel(ListPanel[ShadowPart, ShadowRow]):
+    """Agreement with its interval, and latency, confidence, errors and accuracy of both sides."""
+
+    NAME = "SHADOW"
+
+    def items(self, part: ShadowPart) -> Sequence[ShadowRow]:
+        return part.rows
+
+    def key_of(self, item: ShadowRow) -> Hashable:
+        return (item.live, item.shadow)
+
+    def heading(self, part: ShadowPart, scene: Scene) -> list[Run]:
+        return [(f" {self.foreign(part.model, 40)}", "accent")]
+
+    def summary(self, part: ShadowPart, scene: Scene) -> list[Run]:
+        said = (f"{self.foreign(found.shadow, 20)} agrees {percent(found.agreement)}" for found in part.rows)
+        return [(f"{', '.join(said)} ", "")]
+
+    def table(self, part: ShadowPart, scene: Scene, width: int) -> tuple[list[Line], Callable[[ShadowRow], Line]]:
+        columns = [
+            Column("shadow", 6, right=False, grow=1, most=16),
+            Column("of", 6, right=False, grow=1, most=16),
+            Column("agrees", 6),
+            Column("95%", 11, rank=4),
+            Column("before", 6),
+            Column("pairs", 6, rank=1),
+            Column("p50", 13, rank=3),
+            Column("p99", 13, rank=2),
+            Column("conf", 11, rank=5),
+            Column("moved", 6, rank=7),
+            Column("errors", 13, rank=6),
+            Column("who is right", 18, right=False, grow=4, most=48),
+        ]
+        sizes = layout(columns, width)
+        arrow = " -> "
+
+        def both(values: tuple[str, str] | None) -> str:
+            return NONE if values is None else arrow.join(values)
+
+        def put(found: ShadowRow) -> Line:
+            low, high = found.interval
+            times = found.latency_ms
+            values: list[Run] = [
+                (self.foreign(found.shadow, 40), "bold"),
+                (self.foreign(found.live, 40), ""),
+                (percent(found.agreement), "bold"),
+                (f"{percent(low)}..{percent(high)}" if found.agreement is not None else NONE, "dim"),
+                (percent(found.agreement_baseline), "dim"),
+                (count(found.n), "dim"),
+                (both(times and _times(times, "p50")), ""),
+                (both(times and _times(times, "p99")), ""),
+                (both(found.confidence and (f"{found.confidence[0]:.2f}", f"{found.confidence[1]:.2f}")), ""),
+                (NONE if found.moved is None else f"{found.moved:.3f}", "dim"),
+                (both(found.errors and (percent(found.errors[0]), percent(found.errors[1]))), ""),
+                _right(found),
+            ]
+            return row(columns, sizes, values, ascii=self.look.ascii)
+
+        return [heading(columns, sizes)], put
+
+
+def _times(sides: tuple[Mapping[str, float | None], Mapping[str, float | None]], name: str) -> tuple[str, str]:
+    return ms(sides[0].get(name)), ms(sides[1].get(name))
+
+
+def _right(found: ShadowRow) -> Run:
+    """Which side is right more often, or why that cannot be told."""
+    if not found.labelled:
+        return ("no labels yet", "dim")
+    split = f"{count(found.only_shadow_right)} to {count(found.only_live_right)}"
+    if found.p is None or found.p_always is None:
+        return (f"too few labels: {split}", "dim")
+    if found.p_always < SURE:
+        worse = found.only_shadow_right < found.only_live_right
+        return (f"{'worse' if worse else 'better'}, {split}, p {_p(found.p_always)}", "warning" if worse else "")
+    return (f"not told apart, {split}, p {_p(found.p_always)}", "dim")
+
+
+def _p(value: float) -> str:
+    return f"{value:.2g}" if value >= 0.0001 else "<0.0001"
