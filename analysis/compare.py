@@ -30,7 +30,7 @@ Enough = Callable[[float], bool]
 EQUIVALENT = 1.1
 """A ratio between 1/1.1 and 1.1 is "no difference"."""
 
-MIX_EVENTS = 20.0
+MIX_EVENTS = 5.0
 """Events of A from which half of what the mix seems to explain is believed: few say little about where they happen."""
 
 LONGEST_S = 86_400.0

@@ -25,7 +25,7 @@ PAGE_OF_MEASURE = {"requests": "latency", "p50": "latency", "p95": "latency", "p
 class Comparing(Exploring):
     """The part of the application that compares versions."""
 
-    _chosen: tuple[str, str | None, str | None] = ("", None, None)
+    _compared: tuple[str, str | None, str | None] = ("", None, None)
     """Model, A and B as the reader chose them."""
     _fetched_at = 0.0
     _took_s = 0.0
@@ -54,13 +54,13 @@ class Comparing(Exploring):
         if session is None or snapshot is None:
             return
         model = snapshot.focus
-        if self._chosen[0] != model:
-            self._chosen = (model, None, None)
+        if self._compared[0] != model:
+            self._compared = (model, None, None)
         panel = self.main.query_one(VersionsPanel)
         if panel.part is None or panel.part.model != model:
             self.main.show_page(VersionsPanel, Comparison(PanelStatus(State.LOADING), model))
         self._fetched_at = time.monotonic()
-        found = await fetch(session, *self._chosen)
+        found = await fetch(session, *self._compared)
         self._took_s = time.monotonic() - self._fetched_at
         self.main.show_page(VersionsPanel, found)
 
@@ -73,12 +73,12 @@ class Comparing(Exploring):
         a, b = part.a, part.b
         others = [version for version in part.versions if version not in (a, b)]
         if not others:
-            self._chosen = (part.model, b, a)
+            self._compared = (part.model, b, a)
         else:
             now = part.versions.index(a if side == "a" else b)
             ahead = [*part.versions[now + 1 :], *part.versions[:now]]
             following = next(version for version in ahead if version in others)
-            self._chosen = (part.model, following, b) if side == "a" else (part.model, a, following)
+            self._compared = (part.model, following, b) if side == "a" else (part.model, a, following)
         self.show_versions()
 
     def on_list_panel_selected(self, event: ListPanel.Selected) -> None:

@@ -50,10 +50,10 @@ EXPLAINED = {
     "versions": (
         "Version A against B of the model in focus, since both ran. B to A is a ratio (of a share of requests, for"
         " latency those slower than A's percentile) or a difference, on the mix of B's traffic: a canary that gets"
-        " harder requests is not blamed for them. The interval stays valid however often you look; 'no difference' is said only when"
-        " all of it is within 10%. < and > choose other versions, Enter opens the page of a measure. SHADOW compares"
-        " the requests that a version answered without effect: agreement, both latencies, and who is right where labels"
-        " came. The segments are those of the finding at hand: where the two part."
+        " harder requests is not blamed for them. The interval stays valid however often you look; 'no difference'"
+        " is said only when all of it is within 10%. < and > choose other versions, Enter opens the page of a measure."
+        " SHADOW compares the requests that a version answered without effect: agreement, both latencies, and who is"
+        " right where labels came. The segments are those of the finding at hand: where the two part."
     ),
     "split": (
         "The model in focus by the values of one dimension: requests, share of the traffic before and now, p50 and p99,"

@@ -1,0 +1,135 @@
+"""Two versions on one traffic: what the mix explains is nobody's fault, and nothing is claimed too early."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.canary import LogRatio, log_rate_ratio
+from analysis.compare import Mixed, Moments, mean_row, mixed, ratio_verdict, share_row
+from analysis.comparison import Verdict
+from analysis.evidence import Cube
+from analysis.filters import Eq
+from analysis.rollout import own_changes, pairing, with_own_changes
+from analysis.traffic import version_events
+from tests.evidence import FRAME, Model, after, model_logs, steady
+
+FAILED = (Eq("error_type", "Timeout"),)
+
+
+def cube(rows: dict[str, tuple[float, float]]) -> Cube:
+    """Region -> (rows, failures)."""
+    codes = np.arange(len(rows), dtype=np.int64)[:, None]
+    n, hits = (np.array([pair[i] for pair in rows.values()]) for i in (0, 1))
+    return Cube(("region",), (tuple(rows),), codes, n, hits[:, None], FAILED)
+
+
+def test_a_canary_that_gets_the_harder_region_is_not_blamed_for_it() -> None:
+    live = cube({"hard": (1_000, 100), "easy": (9_000, 90)})
+    canary = cube({"hard": (1_800, 180), "easy": (200, 2)})
+    found = mixed(canary, live, 0)
+    assert found.mix == pytest.approx(0.0910 / 0.019, rel=0.15)
+    row = share_row("errors", found.shares, "ratio", found, 600.0)
+    assert row.difference == pytest.approx(1.0, abs=0.15)
+    assert row.verdict is not Verdict.WORSE
+    naive = share_row("errors", found.shares, "ratio", Mixed(found.k_a, found.n_a, found.k_b, found.n_b, 1.0), 600.0)
+    assert naive.verdict is Verdict.WORSE
+
+
+def test_few_failures_say_little_about_where_they_happen() -> None:
+    live = cube({"hard": (500, 1), "easy": (500, 0)})
+    assert 0.6 < mixed(cube({"hard": (0, 0), "easy": (300, 1)}), live, 0).mix <= 1.0
+
+
+def test_no_failures_at_all_are_no_division_by_zero() -> None:
+    found = mixed(cube({"a": (500, 0)}), cube({"a": (500, 0)}), 0)
+    row = share_row("errors", found.shares, "ratio", found, 600.0)
+    assert row.difference == pytest.approx(1.0)
+    assert row.verdict is Verdict.OPEN
+
+
+def test_a_version_without_rows_has_no_verdict() -> None:
+    row = share_row("errors", (0.1, None), "ratio", Mixed(10, 100, 0, 0, 1.0), 600.0)
+    assert (row.verdict, row.difference) == (Verdict.NONE, None)
+
+
+def test_the_same_rate_is_called_the_same_only_when_the_whole_interval_is_within_ten_per_cent() -> None:
+    few, many = (log_rate_ratio(k, k * 10, k, k * 10) for k in (100, 5_000))
+    assert ratio_verdict(many, 600.0) == (Verdict.SAME, "no difference within 10%")
+    verdict, words = ratio_verdict(few, 600.0)
+    assert verdict is Verdict.OPEN
+    assert words.startswith("not enough yet, about ")
+    low, high = many.interval()
+    assert 1 / 1.1 <= low <= high <= 1.1
+
+
+@given(st.floats(-1, 1), st.floats(1e-5, 0.5))
+def test_what_is_said_to_be_enough_is_enough(value: float, variance: float) -> None:
+    """After the announced time at the same traffic the verdict is no longer open."""
+    ratio, seconds = LogRatio(value, variance), 600.0
+    verdict, words = ratio_verdict(ratio, seconds)
+    if verdict is not Verdict.OPEN or "traffic" in words:
+        return
+    text = words.removeprefix("not enough yet, about ").removesuffix(" more")
+    hours, _, minutes = text.rpartition("h")
+    # The words are rounded down to the minute.
+    more = (int(hours or 0) * 60 + int(minutes.removesuffix("m") or 0) + 1) * 60
+    assert ratio_verdict(ratio.with_more(1 + more / seconds), seconds)[0] is not Verdict.OPEN
+
+
+def test_means_are_compared_by_their_confidence_sequences() -> None:
+    def row(b: float, n: float) -> Verdict:
+        return mean_row("confidence", "score", (Moments(n, 0.8, 0.1), Moments(n, b, 0.1)), 600.0, 0.03).verdict
+
+    assert row(0.7, 1_000) is Verdict.WORSE
+    assert row(0.9, 1_000) is Verdict.BETTER
+    assert row(0.801, 1_000) is Verdict.SAME
+    assert row(0.78, 50) is Verdict.OPEN
+    assert mean_row("x", "score", (Moments(0, None, math.inf), Moments(5, 0.1, 0.1)), 60.0, 0.03).words == ""
+
+
+def test_the_newest_version_is_compared_with_the_most_used_from_its_first_bucket_on() -> None:
+    start = FRAME.live.start + 10 * 60
+    model = Model(versions={"v1": steady(0.9), "v2": after(start, 0.1, 0.0)})
+    traffic = model_logs(model).traffic
+    assert traffic is not None
+    found = pairing(traffic.requests, "shop", FRAME)
+    assert found is not None
+    assert (found.a, found.b, found.span.start) == ("v1", "v2", start)
+    turned = pairing(traffic.requests, "shop", FRAME, "v2", "v1")
+    assert turned is not None
+    assert (turned.a, turned.b) == ("v2", "v1")
+    assert pairing(traffic.requests, "shop", FRAME, "gone", "v2") == found
+
+
+def test_one_version_alone_is_compared_with_none() -> None:
+    traffic = model_logs(Model()).traffic
+    assert traffic is not None
+    assert pairing(traffic.requests, "shop", FRAME) is None
+
+
+@pytest.mark.parametrize("factor", [1.0, 4.0])
+def test_a_new_version_is_called_worse_only_where_it_is(factor: float) -> None:
+    start = FRAME.live.start + 10 * 60
+    model = Model(rate=steady(60.0), versions={"v1": steady(0.8), "v2": after(start, 0.2, 0.0)})
+    traffic = model_logs(model).traffic
+    assert traffic is not None
+    assert traffic.errors is not None
+    rng, requests = np.random.default_rng(2), traffic.requests
+    at = requests.keys.index(("shop", "v2"))
+    traffic.errors.n[:, 1 - at] = rng.binomial(requests.n[:, 1 - at].astype(int), 0.01)
+    traffic.errors.n[:, at] = rng.binomial(requests.n[:, at].astype(int), 0.01 * factor)
+    ((case, _),) = version_events(requests, FRAME, "shop")
+    told = with_own_changes(case, traffic, FRAME, "shop").finding
+    pair = pairing(requests, "shop", FRAME)
+    assert pair is not None
+    if factor == 1.0:
+        assert own_changes(traffic, "shop", pair) == ()
+        assert told == case.finding
+    else:
+        assert told.title.startswith(f"{case.finding.title}: errors x")
+        assert told.severity.rank > case.finding.severity.rank
