@@ -37,14 +37,14 @@ class ShadowPanel(ListPanel[ShadowPart, ShadowRow]):
             Column("shadow", 6, right=False, grow=1, most=16),
             Column("of", 6, right=False, grow=1, most=16),
             Column("agrees", 6),
-            Column("95%", 11, rank=4),
+            Column("95%", 12, rank=4),
             Column("before", 6),
             Column("pairs", 6, rank=1),
-            Column("p50", 13, rank=3),
-            Column("p99", 13, rank=2),
-            Column("conf", 11, rank=5),
+            Column("p50", 15, rank=3),
+            Column("p99", 15, rank=2),
+            Column("conf", 12, rank=5),
             Column("moved", 6, rank=7),
-            Column("errors", 13, rank=6),
+            Column("errors", 14, rank=6),
             Column("who is right", 18, right=False, grow=4, most=48),
         ]
         sizes = layout(columns, width)
@@ -59,9 +59,9 @@ class ShadowPanel(ListPanel[ShadowPart, ShadowRow]):
             values: list[Run] = [
                 (self.foreign(found.shadow, 40), "bold"),
                 (self.foreign(found.live, 40), ""),
-                (percent(found.agreement), "bold"),
-                (f"{percent(low)}..{percent(high)}" if found.agreement is not None else NONE, "dim"),
-                (percent(found.agreement_baseline), "dim"),
+                (_fine(found.agreement), "bold"),
+                (f"{_fine(low)}..{_fine(high)}" if found.agreement is not None else NONE, "dim"),
+                (_fine(found.agreement_baseline), "dim"),
                 (count(found.n), "dim"),
                 (both(times and _times(times, "p50")), ""),
                 (both(times and _times(times, "p99")), ""),
@@ -77,6 +77,11 @@ class ShadowPanel(ListPanel[ShadowPart, ShadowRow]):
 
 def _times(sides: tuple[Mapping[str, float | None], Mapping[str, float | None]], name: str) -> tuple[str, str]:
     return ms(sides[0].get(name)), ms(sides[1].get(name))
+
+
+def _fine(share: float | None) -> str:
+    """A share to a tenth of a point: agreement is near one, where whole points hide what matters."""
+    return NONE if share is None else f"{100 * share:.1f}%"
 
 
 def _right(found: ShadowRow) -> Run:
