@@ -27,6 +27,10 @@ SAMPLE_HITS = 60_000
 """Rows with an outcome that are fetched at most, on average."""
 BLOCKS = 16
 """Blocks of time that are read of the rows without an outcome: 32 cost twice as much, 200 three times."""
+SCANNED_ROWS = 3_000_000
+"""Rows of which all with an outcome are fetched: a window mostly holds fewer, its baseline may hold more."""
+SCOUTED = 0.02
+"""Share of the time from which the number of rows is guessed."""
 _WHOLE = 0.5
 """Share from which all is read: the blocks would lie too close to skip anything."""
 MAX_FINALISTS = 16
@@ -135,23 +139,32 @@ async def sample_rows(query: SampleQuery, spans: Sequence[Window], ask: Ask) -> 
     import numpy as np
 
     names = {*query.names, *query.dims}
-    total = await ask(spans, query.names, query.total)
-    rows = float(total.numbers("rows").sum())
+    scouted = blocks(spans, SCOUTED)
+    total = await ask(scouted, query.names, query.total)
+    guess = float(total.numbers("rows").sum()) * _length(spans) / max(1, _length(scouted))
+    if guess <= SCANNED_ROWS:
+        read: Sequence[Window] = spans
+        total = await ask(spans, query.names, query.total)
+        rows, everything = (float(total.numbers(name).sum()) for name in ("rows", "n"))
+    else:
+        # A log of any size costs the same: of larger ones the rows with an outcome are read in blocks, too.
+        read = blocks(spans, SCANNED_ROWS / guess)
+        rows, everything = guess, float(total.numbers("n").sum()) * _length(spans) / _length(scouted)
+    part = _length(read) / max(1, _length(spans))
     share = min(1.0, SAMPLE_ROWS / max(1.0, rows))
     pieces = blocks(spans, share)
     # Blocks are whole seconds: of very dense ones a part is drawn.
-    left = min(1.0, share * sum(s.length for s in spans) / max(1, sum(p.length for p in pieces)))
+    left = min(1.0, share * _length(spans) / max(1, _length(pieces)))
     drawn = await ask(pieces, names, lambda r: query.rows(r, query.drawn(left)))
     sampled = _part(query, drawn)
     hit = sampled.hits.sum(axis=1) > 0
     clean = _chosen(sampled, ~hit)
-    everything = float(total.numbers("n").sum())
     if not query.outcomes:
         return _weighted(clean, everything)
-    expected_hits = rows * float(hit.sum()) / max(1, len(sampled.n))
+    expected_hits = part * rows * float(hit.sum()) / max(1, len(sampled.n))
     kept = min(1.0, SAMPLE_HITS / max(1.0, expected_hits))
-    counted = _part(query, await ask(spans, names, lambda r: query.rows(r, query.with_outcome(kept))))
-    hits = _weighted(counted, float(counted.n.sum()) / kept)
+    counted = _part(query, await ask(read, names, lambda r: query.rows(r, query.with_outcome(kept))))
+    hits = _weighted(counted, float(counted.n.sum()) / (kept * part))
     clean = _weighted(clean, max(0.0, everything - float(hits.n.sum())))
     return CodedRows(
         query.dims,
@@ -159,8 +172,12 @@ async def sample_rows(query: SampleQuery, spans: Sequence[Window], ask: Ask) -> 
         np.concatenate([clean.n, hits.n]),
         np.concatenate([clean.drawn, hits.drawn]),
         np.concatenate([clean.hits, hits.hits]),
-        1 / kept,
+        1 / (kept * part),
     )
+
+
+def _length(spans: Sequence[Window]) -> int:
+    return sum(span.length for span in spans)
 
 
 def blocks(spans: Sequence[Window], share: float) -> tuple[Window, ...]:
@@ -171,7 +188,7 @@ def blocks(spans: Sequence[Window], share: float) -> tuple[Window, ...]:
     if share >= _WHOLE:
         return tuple(spans)
     pieces = []
-    total = sum(span.length for span in spans)
+    total = _length(spans)
     for span in spans:
         count = max(1, min(span.length, round(BLOCKS * span.length / total)))
         for i in range(count):

@@ -78,6 +78,24 @@ async def test_hits_beyond_the_limit_are_thinned_and_weigh_more(
     assert sample.n.sum() == pytest.approx(len(frame))
 
 
+async def test_a_log_of_any_size_is_read_in_blocks(
+    store: DuckDbStore, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlsample, "SAMPLE_ROWS", 1_000)
+    monkeypatch.setattr(sqlsample, "SCANNED_ROWS", 4_000)
+    sample = (await store.segment_rows((HOUR,), (FAILED,), DIMS)).value
+    assert len(sample.n) < 3_000
+    assert sample.hit_weight == pytest.approx(len(frame) / 4_000, rel=0.2)
+    assert sample.n.sum() == pytest.approx(len(frame), rel=0.2)
+    assert sample.hits.sum() == pytest.approx(frame["error_type"].notna().sum(), rel=0.25)
+
+
+async def test_a_window_without_rows_is_an_empty_sample(store: DuckDbStore) -> None:
+    sample = (await store.segment_rows((Window(START - 7_200, START - 3_600),), (FAILED,), DIMS)).value
+    assert len(sample.n) == 0
+    assert sample.codes.shape == (0, len(DIMS))
+
+
 async def test_codes_are_named_by_the_value_that_they_stand_for(store: DuckDbStore) -> None:
     sample = (await store.segment_rows((HOUR,), (FAILED,), DIMS)).value
     one, _ = cubes(sample, sample, (FAILED,))
