@@ -152,8 +152,8 @@ class Finding:
     subject: str = ""
     """The error type, feature, metric, dependency, measure or version that the signal is about."""
     check: str = ""
-    """What was tested: a percentile, mean or below (confidence), null_rate, out_of_range, unseen_category, format,
-    constant, clipping, unit_change, or the metric of an infrastructure finding."""
+    """What was tested: a percentile; mean, below or a shape (confidence); null_rate, out_of_range, unseen_category,
+    format, constant, clipping or unit_change (quality); or the metric of an infrastructure finding."""
     where: tuple[Segment, ...] = ()
     mix: tuple[MixShift, ...] = ()
     """Where no segment carries the change: the moved shares that explain at least half of it."""
@@ -258,6 +258,9 @@ class ConfidencePanel:
     shift: float | None = None
     """Noise-adjusted Jensen-Shannon distance."""
     direction: str = ""
+    entropy: float | None = None
+    """Mean normalised entropy of "right or not", 0 decided to 1 undecided."""
+    entropy_baseline: float | None = None
     n: float = 0
     n_baseline: float = 0
     t: Ints | None = None

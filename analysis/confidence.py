@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from analysis.answer import ConfidencePanel, Finding, PanelStatus, Signal
 from analysis.cases import Case
 from analysis.evidence import Histogram, NumericBins
-from analysis.filters import Range
+from analysis.feature_cases import moved_bins, rows_in
+from analysis.filters import Filter, Range
 from analysis.proportions import share_test
-from analysis.ranking import lower_bound, severity, share_bound, standard_error, weighted
+from analysis.ranking import SHOWN, lower_bound, severity, share_bound, standard_error, weighted
 from analysis.scales import Scale, scale_since, scales
+from analysis.shapes import confidence_shape, mean_entropy
 from analysis.shift import shift_test
 from analysis.since import since
 from analysis.slices import grid, grid_times, model_histogram, window_sum, window_sums
@@ -28,7 +30,8 @@ EDGES = tuple(i / 20 for i in range(21))
 
 MEAN_UNIT = 0.03
 BELOW_UNIT = 0.05
-"""Change of the mean, and of the share below the threshold, that is worth a look."""
+SHAPE_UNIT = 0.10
+"""Change of the mean, of the share below the threshold, and distance of the shape, that is worth a look."""
 
 MIN_ROWS = 200
 MAX_P = 0.001
@@ -49,17 +52,21 @@ class _Change:
     n: float
     n_baseline: float
     window: Window
+    text: str = ""
+    """Of a change of shape."""
+    gained: tuple[int, ...] = ()
+    """The bins that a change of shape moved rows to."""
 
     @property
     def falling(self) -> bool:
         """Whether the model became less sure."""
-        return self.effect > 0 if self.check == "below" else self.effect < 0
+        return self.effect < 0 if self.check == "mean" else self.check == "below" and self.effect > 0
 
 
 def confidence_case(
     confidence: Histogram, frame: Frame, newest: float | None, model: str, threshold: float
 ) -> Case | None:
-    """The change of a model's confidence: of its mean, or of the share below the threshold, whichever is surer."""
+    """The change of a model's confidence: of its mean, of the share below the threshold or of its shape."""
     own = model_histogram(confidence, model)
     assert isinstance(own.bins, NumericBins)
     t, n, cut = own.t, own.n[:, 0], threshold_bin(own.bins, threshold)
@@ -67,14 +74,15 @@ def confidence_case(
     best = max(found, key=lambda change: change.bound, default=None)
     if best is None or best.bound <= 0:
         return None
-    lower, rows = n[:, :cut].sum(axis=1), n.sum(axis=1)
-    onset = since(t, lower if best.falling else rows - lower, rows, frame)
+    onset = since(t, n[:, _bins_of(best, own, cut)].sum(axis=1), n.sum(axis=1), frame)
     if onset is not None and (begun := scale_since(frame, onset.start, newest)) is not None:
         best = max([best, *_changes(own, begun, cut)], key=lambda change: change.bound)
     if best.check == "below":
         title = f"confidence<{threshold:g} {percent(best.baseline)} -> {percent(best.now)} of rows"
-    else:
+    elif best.check == "mean":
         title = f"confidence mean {best.baseline:.2f} -> {best.now:.2f}"
+    else:
+        title = f"confidence {best.text}"
     return Case(
         Finding(
             signal=Signal.CONFIDENCE,
@@ -87,17 +95,34 @@ def confidence_case(
             n_baseline=best.n_baseline,
             now=best.now,
             baseline=best.baseline,
-            unit="ratio" if best.check == "below" else "score",
+            unit={"below": "ratio", "mean": "score"}.get(best.check, "js"),
             onset=None if onset is None else onset.start,
             check=best.check,
         ),
-        Range("confidence", high=threshold) if best.falling else Range("confidence", low=threshold),
+        _rows_of(best, own, threshold),
         best.window,
     )
 
 
+def _bins_of(change: _Change, own: Histogram, cut: int) -> list[int]:
+    """The bins that grew: below or above bin `cut`, or those that the new shape gained."""
+    if change.text:
+        return list(change.gained)
+    every = list(range(len(own.bins)))
+    return every[:cut] if change.falling else every[cut:]
+
+
+def _rows_of(change: _Change, own: Histogram, threshold: float) -> Filter:
+    if change.text:
+        return rows_in("confidence", own, change.gained)
+    return Range("confidence", high=threshold) if change.falling else Range("confidence", low=threshold)
+
+
 def _changes(own: Histogram, scale: Scale, cut: int) -> list[_Change]:
-    """The changes of the mean and of the share below bin `cut` at one scale; none with too few rows."""
+    """The changes of the mean and of the share below bin `cut` at one scale; of the shape where neither changed.
+
+    None with too few rows.
+    """
     assert isinstance(own.bins, NumericBins)
     t, n, total = own.t, own.n[:, 0], own.total[:, 0]
     live, references = window_sum(t, n, scale.live), window_sums(t, n, scale.references)
@@ -118,6 +143,17 @@ def _changes(own: Histogram, scale: Scale, cut: int) -> list[_Change]:
     error = standard_error(sums[used] / reference_rows[used] - base, spread / math.sqrt(rows), MEAN_UNIT)
     bound = lower_bound(now - base, error, MEAN_UNIT)
     changes.append(_Change("mean", bound, (now - base) / MEAN_UNIT, now, base, rows, base_rows, scale.live))
+    if max(change.bound for change in changes) >= SHOWN:
+        return changes
+    found = confidence_shape(live, references, cut)
+    if found is not None:
+        test = found.test
+        bound = lower_bound(test.js_adj, max(test.se, 0.05 * SHAPE_UNIT), SHAPE_UNIT)
+        effect = test.js_adj / SHAPE_UNIT
+        gained = tuple(moved_bins(live, references.sum(axis=0)).tolist())
+        changes.append(
+            _Change(found.word, bound, effect, test.js_adj, test.noise, rows, base_rows, scale.live, found.text, gained)
+        )
     return changes
 
 
@@ -130,30 +166,6 @@ def standard_deviation(counts: Floats, bins: NumericBins) -> float:
         return math.inf
     mean = float((counts * middles).sum() / n)
     return math.sqrt(float((counts * (middles - mean) ** 2).sum() / n))
-
-
-def shape(now: Floats, baseline: Floats) -> str:
-    """The direction of a confidence shift in words. now, baseline: [B] shares over equal bins of 0..1.
-
-    two humps: both ends grew and the middle shrank; collapse: one bin holds three times its share and a fifth of all
-    rows; otherwise the end that mass moved to.
-    """
-    if not (now.sum() > 0 and baseline.sum() > 0):
-        return ""
-    third = max(1, len(now) // 3)
-    change = now - baseline
-    top = int(np.argmax(now))
-    low, middle, high = change[:third].sum(), change[third:-third].sum(), change[-third:].sum()
-    if low > 0.02 and high > 0.02 and middle < 0:
-        return "two humps: both ends grew"
-    if now[top] >= 0.2 and now[top] >= 3 * max(baseline[top], 1e-9):
-        return f"collapse: {percent(float(now[top]))} of rows at {(top + 0.5) / len(now):.2f}"
-    moved = float(np.abs(change).sum() / 2)
-    if moved < 0.01:
-        return "unchanged"
-    centre = np.arange(len(now)) / len(now)
-    direction = "down" if float((change * centre).sum()) < 0 else "up"
-    return f"{percent(moved)} of rows moved {direction}"
 
 
 def confidence_panel(
@@ -170,6 +182,8 @@ def confidence_panel(
     base_shares = base / base_rows if base_rows else None
     per_bucket, sums = grid(t, n, frame.live, own.step).sum(axis=1), grid(t, total, frame.live, own.step)
     tested = shift_test(live, references, ordered=True) if rows and base_rows else None
+    enough = rows >= MIN_ROWS and base_rows >= MIN_ROWS
+    found = confidence_shape(live, references, cut) if enough else None
     return ConfidencePanel(
         status=status,
         model=model,
@@ -182,7 +196,9 @@ def confidence_panel(
         below=float(live[:cut].sum()) / rows if rows else None,
         below_baseline=float(base[:cut].sum()) / base_rows if base_rows else None,
         shift=None if tested is None else tested.js_adj,
-        direction="" if now_shares is None or base_shares is None else shape(now_shares, base_shares),
+        direction=found.text if found is not None else "as usual" if enough else "too few rows" if rows else "",
+        entropy=mean_entropy(live, own.bins.edges),
+        entropy_baseline=mean_entropy(base, own.bins.edges),
         n=rows,
         n_baseline=base_rows,
         t=grid_times(frame.live, own.step),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from analysis.answer import PanelStatus, Severity, State
 from analysis.cases import Case
-from analysis.confidence import confidence_case, confidence_panel, shape, threshold_bin
+from analysis.confidence import confidence_case, confidence_panel, threshold_bin
 from analysis.evidence import Histogram
-from analysis.filters import Range
+from analysis.filters import Or, Range
 from tests.evidence import (
     CONFIDENCE_BINS,
     FRAME,
@@ -23,6 +24,7 @@ from tests.evidence import (
     listed,
     model_logs,
     normal_shares,
+    steady,
     without_references,
 )
 
@@ -116,23 +118,42 @@ def test_an_empty_panel_knows_nothing_and_shows_no_zero() -> None:
     assert np.isnan(panel.mean_over_time).all()
 
 
-BASE = normal_shares(CONFIDENCE_BINS.edges, 0.7, 0.12)
-
-
-def test_the_shape_of_a_shift_is_said_in_words() -> None:
-    collapse = 0.4 * BASE
-    collapse[10] += 0.6
-    middle = normal_shares(CONFIDENCE_BINS.edges, 0.5, 0.1)
-    humps = 0.5 * middle
-    humps[[1, -1]] += 0.25
-    assert shape(collapse, BASE) == "collapse: 62% of rows at 0.53"
-    assert shape(humps, middle) == "two humps: both ends grew"
-    assert shape(normal_shares(CONFIDENCE_BINS.edges, 0.8, 0.12), BASE).endswith("moved up")
-    assert shape(BASE, BASE) == "unchanged"
-    assert shape(np.zeros(20), BASE) == ""
-
-
 def test_the_threshold_is_the_first_bin_at_or_above_it() -> None:
     assert threshold_bin(CONFIDENCE_BINS, 0.6) == 12
     assert threshold_bin(CONFIDENCE_BINS, 0.0) == 0
     assert threshold_bin(CONFIDENCE_BINS, 1.0) == 20
+
+
+def test_a_distribution_that_splits_is_found_although_its_mean_stays() -> None:
+    middle = normal_shares(CONFIDENCE_BINS.edges, 0.65, 0.1)
+    humps = 0.5 * middle
+    humps[[3, 19]] += 0.25
+    histogram = confidence_of(Model(confidence=steady(0.65)))
+    moved = histogram.n.copy()
+    rows = histogram.t >= ONSET
+    moved[rows, 0] = np.random.default_rng(1).multinomial(1_200, humps, int(rows.sum()))
+    centres = (np.array(CONFIDENCE_BINS.edges)[1:] + np.array(CONFIDENCE_BINS.edges)[:-1]) / 2
+    case = confidence_case(replace(histogram, n=moved, total=moved @ centres), FRAME, NEWEST, "shop", 0.1)
+    assert case is not None
+    assert case.finding.check == "two humps"
+    assert case.finding.title.startswith("confidence two humps")
+    assert case.finding.onset is not None
+    assert abs(case.finding.onset - ONSET) <= 120
+    edges = CONFIDENCE_BINS.edges
+    assert case.outcome == Or((Range("confidence", edges[3], edges[4]), Range("confidence", edges[19], edges[20])))
+    assert case.finding.severity is Severity.WARNING
+
+
+def test_the_panel_tells_how_undecided_the_model_is() -> None:
+    histogram = confidence_of(Model(confidence=after(FRAME.live.start, 0.55, 0.9)))
+    panel = confidence_panel(histogram, FRAME, "shop", 0.6, PanelStatus(State.LIVE))
+    assert panel.entropy is not None
+    assert panel.entropy_baseline is not None
+    assert panel.entropy > panel.entropy_baseline + 0.2
+    empty = confidence_of(Model(rate=after(FRAME.live.start, 0, 20)))
+    assert confidence_panel(empty, FRAME, "shop", 0.6, PanelStatus(State.LIVE)).entropy is None
+
+
+def test_a_panel_of_few_rows_says_so() -> None:
+    few = confidence_of(Model(rate=after(FRAME.live.start, 0.05, 20), confidence=after(FRAME.live.start, 0.3, 0.9)))
+    assert confidence_panel(few, FRAME, "shop", 0.6, PanelStatus(State.LIVE)).direction == "too few rows"

@@ -111,7 +111,11 @@ class ConfidencePanel(Panel[ConfidencePart], can_focus=True):
         ]
         if width >= 64:
             runs += [("  shift ", "dim"), (share(part.shift), _loud(part))]
-        if part.direction and width >= 80:
+        if part.entropy is not None and width >= 84:
+            runs += [("  entropy ", "dim"), (f"{share(part.entropy_baseline)} -> {share(part.entropy)}", "bold")]
+        if width >= 96:
+            runs += [("  n ", "dim"), (count(part.n), "dim")]
+        if part.direction and width >= 120:
             runs.append((f"  {self.foreign(part.direction, 60)}", _loud(part)))
         return [tuple(runs)]
 
@@ -121,6 +125,7 @@ class ConfidencePanel(Panel[ConfidencePart], can_focus=True):
         rows: list[tuple[str, str, str]] = [
             ("mean", f"{share(part.mean_baseline)} -> {share(part.mean)}", "bold"),
             (threshold, f"{percent(part.below_baseline)} -> {percent(part.below)}", _loud(part)),
+            ("entropy", f"{share(part.entropy_baseline)} -> {share(part.entropy)}", "bold"),
             ("shift", share(part.shift), _loud(part)),
             ("direction", self.foreign(part.direction, 60) or "none", _loud(part)),
             ("n", count(part.n), "dim"),
