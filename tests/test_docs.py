@@ -16,6 +16,8 @@ import yaml
 from analysis.answer import Signal
 from tui.cli import mltriage
 from tui.config import schema_keys
+from tui.screens.help import EXPLAINED, HelpScreen
+from tui.screens.numbers import NUMBERS, sentence
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ("run", "test", ".ci/run")
@@ -160,3 +162,14 @@ def test_no_key_belongs_to_tmux_screen_or_flow_control() -> None:
 
     taken = {"ctrl+a", "ctrl+b", "ctrl+s", "ctrl+q"}
     assert not taken & {name for key in BY_ID.values() for name in key.keys.split(",")}
+
+
+def test_the_help_of_a_page_and_the_documentation_explain_numbers_in_the_same_words() -> None:
+    text = text_of("docs/statistics.md")
+    for page, numbers in NUMBERS.items():
+        assert page in EXPLAINED
+        section = text.split(f"**{page}**", 1)[1].split("\n\n", 2)[1]
+        told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines()[2:]]
+        assert told == [[n.name, n.what, n.normal, n.act] for n in numbers], page
+        for number in numbers:
+            assert sentence(number) in HelpScreen(page).text().plain

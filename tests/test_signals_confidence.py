@@ -127,7 +127,7 @@ def test_the_threshold_is_the_first_bin_at_or_above_it() -> None:
 def test_a_distribution_that_splits_is_found_although_its_mean_stays() -> None:
     middle = normal_shares(CONFIDENCE_BINS.edges, 0.65, 0.1)
     humps = 0.5 * middle
-    humps[[3, 19]] += 0.25
+    humps[[5, 19]] += 0.25
     histogram = confidence_of(Model(confidence=steady(0.65)))
     moved = histogram.n.copy()
     rows = histogram.t >= ONSET
@@ -140,7 +140,7 @@ def test_a_distribution_that_splits_is_found_although_its_mean_stays() -> None:
     assert case.finding.onset is not None
     assert abs(case.finding.onset - ONSET) <= 120
     edges = CONFIDENCE_BINS.edges
-    assert case.outcome == Or((Range("confidence", edges[3], edges[4]), Range("confidence", edges[19], edges[20])))
+    assert case.outcome == Or((Range("confidence", edges[5], edges[6]), Range("confidence", edges[19], edges[20])))
     assert case.finding.severity is Severity.WARNING
 
 

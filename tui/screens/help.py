@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.keys import KEYS
+from tui.screens.numbers import NUMBERS, sentence
 
 EXPLAINED = {
     "overview": (
@@ -99,7 +100,10 @@ class HelpScreen(ModalScreen[None]):
         """The explanation of the page, then every key."""
         text = Text(f"{self._page.upper()}\n", style="bold")
         text.append(EXPLAINED.get(self._page, "") + "\n\n", style="not bold")
-        text.append("KEYS\n", style="bold")
+        for number in NUMBERS.get(self._page, ()):
+            text.append(f"{number.name}: ", style="bold")
+            text.append(f"{sentence(number)}\n", style="not bold")
+        text.append("\nKEYS\n" if self._page in NUMBERS else "KEYS\n", style="bold")
         for key in KEYS:
             text.append(f" {key.label:<10}", style="bold")
             text.append(f" {key.what}\n", style="not bold")

@@ -1,0 +1,157 @@
+"""Every number of the screens in plain words; docs/statistics.md says the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One number, as `?` and the documentation explain it."""
+
+    name: str
+    what: str
+    normal: str
+    act: str
+
+
+NUMBERS: dict[str, tuple[Number, ...]] = {
+    "overview": (
+        Number(
+            "t-10m", "when the change began", "blank where the past is too short to tell", "look what was deployed then"
+        ),
+        Number("r/s", "requests per second", "within 1.3 times the baseline", "ask who sends more, or what stopped"),
+        Number("err%", "errors per 100 requests", "as in the baseline; below 1 for most services", "open errors (4)"),
+        Number("conf", "mean confidence", "within 0.03 of the baseline", "open confidence (3)"),
+        Number("drift", "the largest shift of a feature, 0 to 1", "below 0.06", "open features (5)"),
+        Number("age", "seconds since the newest row or sample", "below a minute or two", "look at its source first"),
+        Number(
+            "explains",
+            "share of the change that lies in the segment",
+            "low, if nothing special",
+            "Enter on the highest",
+        ),
+        Number(
+            "lift", "bad rows inside the segment for each outside", "x1", "compare the segment's version and region"
+        ),
+        Number(
+            "of rows",
+            "share of all rows in the segment",
+            "any",
+            "a small segment with all of the change is the cause's place",
+        ),
+    ),
+    "latency": (
+        Number(
+            "p50",
+            "half of the requests are faster",
+            "within 1.25 times the baseline",
+            "all are slow: load, model, hardware",
+        ),
+        Number(
+            "p95, p99",
+            "5 and 1 in 100 are slower",
+            "within 1.5 times the baseline",
+            "some are slow: look at the segments",
+        ),
+        Number("n", "requests behind the percentiles", "at least 368 for a p99", "choose a longer window (+)"),
+    ),
+    "confidence": (
+        Number(
+            "mean",
+            "mean confidence of the answers",
+            "within 0.03 of the baseline",
+            "lower: look for unfamiliar input in features (5)",
+        ),
+        Number(
+            "below",
+            "share of answers under the threshold",
+            "within 5 points of the baseline",
+            "find their segment (Enter)",
+        ),
+        Number(
+            "entropy",
+            "how undecided the answers are, 0 to 1",
+            "as in the baseline",
+            "a rise without drift: suspect the model, not the input",
+        ),
+        Number(
+            "shift",
+            "distance of the two distributions, 0 to 1",
+            "below 0.06",
+            "read the words beside it: they say where rows went",
+        ),
+        Number("n", "answers with a confidence", "at least 200", "choose a longer window (+)"),
+    ),
+    "errors": (
+        Number(
+            "per 1k",
+            "errors of the type per 1,000 requests",
+            "as in the baseline",
+            "NEW and rising first; read its sample message",
+        ),
+        Number("count", "errors in the window", "steady", "a burst is one event: look for a restart or a bad client"),
+    ),
+    "features": (
+        Number(
+            "drift",
+            "distance from the baseline, 0 to 1, noise taken off",
+            "below 0.06",
+            "from 0.1 on read the direction",
+        ),
+        Number(
+            "noise", "the distance that chance alone gives", "far below the drift", "drift near noise: too few rows"
+        ),
+        Number(
+            "q",
+            "chance of such a drift in a quiet feature, all features considered",
+            "above 0.01",
+            "below it the drift is real",
+        ),
+        Number(
+            "null", "share of rows without a value", "as in the baseline", "ask the feature's pipeline what stopped"
+        ),
+        Number(
+            "unseen",
+            "share of values that the baseline never had",
+            "0",
+            "new: a new product or client; format: an upstream change",
+        ),
+        Number(
+            "PSI, JS, KS, W/sd",
+            "drift as other tools print it",
+            "grows as rows get fewer",
+            "compare with their charts; decide by drift and q",
+        ),
+        Number(
+            "values/min",
+            "rows with a value per minute",
+            "as the request rate",
+            "lower alone: a client stopped sending it",
+        ),
+    ),
+    "infra": (
+        Number(
+            "memory", "use against its limit", "steady, below nine tenths", "full in: restart or roll back before then"
+        ),
+        Number(
+            "cpu, gpu",
+            "share of the capacity in use",
+            "within 15 points of the baseline, below 85 %",
+            "add replicas or shed load",
+        ),
+        Number("queue", "requests that wait", "near 0", "growing: more arrives than is served"),
+        Number("restarts, oom", "in the window", "0", "read the last log of the replica"),
+        Number(
+            "dependency",
+            "latency and errors of calls to another service",
+            "as in the baseline",
+            "call its owner: the model waits for it",
+        ),
+    ),
+}
+
+
+def sentence(number: Number) -> str:
+    """One number in one sentence."""
+    return f"{number.what}; normal: {number.normal}; if not: {number.act}."
