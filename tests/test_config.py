@@ -98,6 +98,10 @@ def test_an_unknown_key_unlike_any_other_lists_those_that_are_known(tmp_path: Pa
         ("window: 30", 1, "window", "expected text"),
         ("logs: x", 1, "logs", "expected a list, got text"),
         ("logs:\n- path: p", 2, "logs[0]", "the key 'name' is missing"),
+        ("slos:\n- model: m", 2, "slos[0]", "at least one of availability and latency"),
+        ("slos:\n- {model: m, latency: 0.99}", 2, "slos[0]", "latency and latency_ms need each other"),
+        ("slos:\n- {model: m, availability: 99.9}", 2, "slos[0].availability", "expected a number < 1.0"),
+        ("slos:\n- {model: m, availability: 0.9}\n- {model: m, availability: 0.9}", 1, "", "'m' has two entries"),
         ("theme: drak", 1, "theme", "did you mean 'dark'"),
         ("logs:\n- name: a\n  path: p\n  dims:\n    r: region\n    t: 3", 6, "logs[0].dims.t", "expected text"),
         (

@@ -20,6 +20,7 @@ EXPLAINED = {
         " real (more than the baseline's own ups and downs) and large enough to matter. t-10m is when it began."
         " CRIT: users feel it now; WARN: look soon; info: it explains something else. What one incident explains stands"
         " under its first line: cause? began with it or before it and can bring it about; +5 more are folded (.)."
+        " burn: how fast the error budget of the model is used up; below 1 it lasts the month, 14 is gone in two days."
     ),
     "latency": (
         "Requests sorted by duration: p50 is the middle one, p99 is slower than 99 in 100. Solid lines are now, dotted"
