@@ -11,6 +11,12 @@ from analysis.onset import onset, start_of_change
 from analysis.slices import grid, inside
 from analysis.view import Frame, Window
 
+TRACE = 0.03
+"""Part of a change's size that does not count as its beginning; a ramp is dated later by as much of its length."""
+
+TYPICAL = 3
+"""The size of a change is what that many buckets reach."""
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -75,4 +81,19 @@ def _moment(live: Floats, history: Floats, frame: Frame, least: float) -> Since 
     if found is None:
         return None
     start, step = frame.live.start, frame.step
-    return Since(start + found.index * step, start + found.low * step, start + found.high * step)
+    index = max(found.index, _sizable(live, filled, found.index))
+    low, high = (found.low, found.high) if index == found.index else (index, max(index, found.high))
+    return Since(start + index * step, start + low * step, start + high * step)
+
+
+def _sizable(live: Floats, history: Floats, index: int) -> int:
+    """The first bucket from `index` on that is more than a trace of what the change becomes.
+
+    Beside a change of a hundred noise widths a blip of three before it is no beginning.
+    """
+    away = np.abs(live[index:] - float(np.nanmedian(history)))
+    known = away[np.isfinite(away)]
+    if len(known) < TYPICAL:
+        return index
+    largest = float(np.sort(known)[-TYPICAL])
+    return index + int(np.argmax(away >= TRACE * largest))
