@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.canary import ALPHA
-from analysis.compare import Mixed, Moments, bucket_dispersion, mean_row, mixed, share_row
+from analysis.compare import Mixed, Moments, bucket_dispersion, mean_row, mixed, over_time, share_row
 from analysis.comparison import ComparisonRow, Verdict
 from analysis.confidence import MEAN_UNIT, standard_deviation, threshold_bin
 from analysis.evidence import Counts, Cube, Histogram, Labels, NumericBins, Traffic
@@ -21,7 +21,7 @@ from analysis.latency import summary
 from analysis.multiple import benjamini_hochberg
 from analysis.quantiles import count_above, nearest_edge
 from analysis.shift import JS_FLOOR, ShiftCase, shift_tests
-from analysis.slices import key_index, tiles, window_sum, window_sums
+from analysis.slices import grid, key_index, tiles, window_sum, window_sums
 from analysis.view import Window
 from analysis.words import milliseconds
 
@@ -95,10 +95,10 @@ def comparison_rows(
     rows += _latency_rows(sides, counts, model, (a, b), span)
     errors = sides.traffic.errors
     if errors is not None:
-        noise = bucket_dispersion(
-            _per_bucket(errors, model, a, span), _per_bucket(sides.traffic.requests, model, a, span)
-        )
-        found = counts["error"]
+        failed = _per_bucket(errors, model, a, span)
+        n_a, n_b = (_per_bucket(sides.traffic.requests, model, version, span) for version in (a, b))
+        found = over_time(counts["error"], failed, n_a, n_b)
+        noise = bucket_dispersion(failed, n_a)
         rows.append(share_row("errors", found.shares, "ratio", found, seconds, dispersion=noise))
     rows += _confidence_rows(sides, counts, span, threshold)
     accuracy = (_accuracy(sides.labels[0], span), _accuracy(sides.labels[1], span))
@@ -129,7 +129,15 @@ def _latency_rows(
     if latency is None or not isinstance(latency.bins, NumericBins):
         return []
     values = [summary(_bins(latency, model, version, span), latency.bins) for version in versions]
-    own = latency.n[:, key_index(latency.keys, model=model, second=versions[0])].sum(axis=1)
+    own, other = (
+        grid(
+            latency.t,
+            latency.n[:, key_index(latency.keys, model=model, second=version)].sum(axis=1),
+            span,
+            latency.step,
+        )
+        for version in versions
+    )
     rows = []
     for name in PERCENTILES:
         both = (values[0][name], values[1][name])
@@ -138,7 +146,8 @@ def _latency_rows(
             rows.append(ComparisonRow(name, "ms", *both, n_a, n_b))
             continue
         edge = sides.question.edges[name]
-        noise = bucket_dispersion(count_above(own, edge), own.sum(axis=1))
+        slow, n_a = count_above(own, edge), own.sum(axis=1)
+        found, noise = over_time(counts[name], slow, n_a, other.sum(axis=1)), bucket_dispersion(slow, n_a)
         note = f"slower than {milliseconds(latency.bins.edges[edge])}"
         # Three edges ask one question: is it slower?
         rows.append(
@@ -146,7 +155,7 @@ def _latency_rows(
                 name,
                 both,
                 "ms",
-                counts[name],
+                found,
                 float(span.length),
                 dispersion=noise,
                 alpha=ALPHA / len(PERCENTILES),
@@ -171,11 +180,13 @@ def _confidence_rows(sides: Sides, counts: Mapping[str, Mixed], span: Window, th
             )
         )
     if "unsure" in counts:
-        found, own = counts["unsure"], sides.confidence[0]
-        noise = 1.0
-        if own is not None and isinstance(own.bins, NumericBins):
-            cut = threshold_bin(own.bins, threshold)
-            noise = bucket_dispersion(own.n[:, :, :cut].sum(axis=(1, 2)), own.n.sum(axis=(1, 2)))
+        found, noise = counts["unsure"], 1.0
+        of_a, of_b = sides.confidence
+        if of_a is not None and of_b is not None and isinstance(of_a.bins, NumericBins):
+            cut = threshold_bin(of_a.bins, threshold)
+            own, other = (grid(h.t, h.n.sum(axis=1), span, h.step) for h in (of_a, of_b))
+            unsure, n_a = own[:, :cut].sum(axis=1), own.sum(axis=1)
+            found, noise = over_time(found, unsure, n_a, other.sum(axis=1)), bucket_dispersion(unsure, n_a)
         note = f"below {threshold:g}"
         rows.append(share_row("unsure", found.shares, "ratio", found, float(span.length), dispersion=noise, note=note))
     return rows
@@ -188,8 +199,8 @@ def _bins(latency: Histogram, model: str, version: str, span: Window) -> Floats:
 
 
 def _per_bucket(counts: Counts, model: str, version: str, span: Window) -> Floats:
-    inside = (counts.t >= span.start) & (counts.t < span.end)
-    column: Floats = counts.n[inside][:, key_index(counts.keys, model=model, second=version)].sum(axis=1)
+    at = key_index(counts.keys, model=model, second=version)
+    column: Floats = grid(counts.t, counts.n[:, at].sum(axis=1), span, counts.step)
     return column
 
 

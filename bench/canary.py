@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.canary import log_e, log_rate_ratio, staged_log_e
+from analysis.compare import Mixed, over_time
 from analysis.special import normal_quantile
 
 Floats = NDArray[np.float64]
@@ -51,9 +52,15 @@ def by_interval(k1: Floats, n1: Floats, k2: Floats, n2: Floats) -> Floats:
 
 
 def confidence_sequence(k1: Floats, n1: Floats, k2: Floats, n2: Floats) -> Floats:
-    """The interval of the versions screen excludes a ratio of one."""
-    looks = zip(*(np.cumsum(x) for x in (k1, n1, k2, n2)), strict=True)
-    return np.array([not (low <= 1 <= high) for low, high in (log_rate_ratio(*look).interval() for look in looks)])
+    """The interval of the versions screen excludes a ratio of one; it adjusts for the times at which the canary ran."""
+    alarms = []
+    for end in range(1, len(k1) + 1):
+        a, n, b, m = (x[:end] for x in (k1, n1, k2, n2))
+        counts = over_time(Mixed(float(b.sum()), float(m.sum()), float(a.sum()), float(n.sum()), 1.0), b, m, n)
+        ratio = log_rate_ratio(counts.k_b, counts.n_b * counts.mix, counts.k_a, counts.n_a)
+        low, high = ratio.interval()
+        alarms.append(not low <= 1 <= high)
+    return np.array(alarms, dtype=np.float64)
 
 
 def runs_of(

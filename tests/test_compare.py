@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.canary import LogRatio, log_rate_ratio
-from analysis.compare import Mixed, Moments, mean_row, mixed, ratio_verdict, share_row
+from analysis.compare import Mixed, Moments, mean_row, mixed, over_time, ratio_verdict, share_row
 from analysis.comparison import Verdict
 from analysis.evidence import Cube
 from analysis.filters import Eq
@@ -38,6 +38,18 @@ def test_a_canary_that_gets_the_harder_region_is_not_blamed_for_it() -> None:
     assert row.verdict is not Verdict.WORSE
     naive = share_row("errors", found.shares, "ratio", Mixed(found.k_a, found.n_a, found.k_b, found.n_b, 1.0), 600.0)
     assert naive.verdict is Verdict.WORSE
+
+
+def test_a_canary_that_grew_while_everything_failed_more_is_not_blamed_for_it() -> None:
+    base, share, n = np.array([0.01, 0.02, 0.04]), np.array([0.01, 0.05, 0.2]), 400_000.0
+    n_a, n_b = n * (1 - share), n * share
+    k_a, k_b = n_a * base, n_b * base
+    pooled = Mixed(float(k_a.sum()), float(n_a.sum()), float(k_b.sum()), float(n_b.sum()), 1.0)
+    assert share_row("errors", pooled.shares, "ratio", pooled, 600.0).verdict is Verdict.WORSE
+    fair = over_time(pooled, k_a, n_a, n_b)
+    row = share_row("errors", fair.shares, "ratio", fair, 600.0)
+    assert row.difference == pytest.approx(1.0, abs=0.01)
+    assert row.verdict is Verdict.SAME
 
 
 def test_few_failures_say_little_about_where_they_happen() -> None:
