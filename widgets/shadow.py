@@ -45,7 +45,7 @@ class ShadowPanel(ListPanel[ShadowPart, ShadowRow]):
             Column("conf", 12, rank=5),
             Column("moved", 6, rank=7),
             Column("errors", 14, rank=6),
-            Column("who is right", 18, right=False, grow=4, most=48),
+            Column("who is right", 25, right=False, grow=4, most=48),
         ]
         sizes = layout(columns, width)
         arrow = " -> "
