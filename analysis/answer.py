@@ -100,6 +100,8 @@ class Segment:
     """A wider or a narrower name of what another segment tells; never the first."""
 
 
+Phase = Literal["new", "confirmed", "clearing"]
+
 FindingKey = tuple[str, str, str]
 """Signal, model and subject of a finding: what it is called across refreshes."""
 
@@ -159,6 +161,9 @@ class Finding:
     """Where no segment carries the change: the moved shares that explain at least half of it."""
     causes: tuple[Cause, ...] = ()
     """Findings that may have brought this one about, the likeliest first."""
+    phase: Phase = "confirmed"
+    """new: urgent, and not seen for long enough to be believed, so told as information; clearing: gone, not for long.
+    """
     folded_into: FindingKey | None = None
     """The finding that leads the story which this one is part of; None for a leader."""
 

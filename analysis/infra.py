@@ -35,6 +35,9 @@ LEVEL_UNIT = math.log(2)
 
 DEPENDENCY_UNIT = 0.01
 LATENCY_UNIT = math.log(1.5)
+CLIMB = 5.0
+"""Standard deviations of a window's samples that memory must climb: correlated noise alone climbs three."""
+
 MEMORY_HORIZON_S = 3 * 3_600
 """A memory limit that is reached within this time is worth a look; within a third of it, critical."""
 
@@ -132,8 +135,8 @@ def infra_cases(all_readings: Sequence[Reading], frame: Frame) -> list[Case]:
 def memory_case(reading: Reading, limit: float | None, frame: Frame) -> Case | None:
     """Memory that grows steadily: how long until the limit, from the slope of the live window (Theil-Sen median).
 
-    Steadily: half as fast again as ever in the reference windows over as long a time, or beyond all that they saw. A
-    collected heap climbs too, but to a height that it had before.
+    Steadily: half as fast again as ever in the reference windows over as long a time and further than the samples of a
+    window differ, or beyond all that they saw. A collected heap climbs too, but to a height that it had before.
     """
     series = reading.series
     t, v = _live(series, frame)
@@ -147,7 +150,9 @@ def memory_case(reading: Reading, limit: float | None, frame: Frame) -> Case | N
     rising = per_s * 600 > 0.01 * limit and left < MEMORY_HORIZON_S
     if rising:
         fastest, highest = _most(series, tiles(frame.references, length))
-        rising = per_s > 1.5 * fastest or level > highest
+        wobble = reading.spread if math.isfinite(reading.spread) else 0.0
+        faster = per_s > 1.5 * fastest and per_s * length > CLIMB * wobble
+        rising = faster or level > highest + wobble
     near = v[-1] / limit >= 0.9 and v[-1] / limit - reading.baseline / limit > 0.05
     if not (rising or near):
         return None

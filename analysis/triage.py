@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,27 +24,23 @@ from analysis.answer import (
     ShadowPanel,
     Signal,
     Snapshot,
-    SourceStatus,
     State,
 )
 from analysis.cases import Case
 from analysis.causes import told
-from analysis.confidence import confidence_case, confidence_panel
-from analysis.errors import error_cases, errors_panel
-from analysis.evidence import LogEvidence, MetricEvidence, NumericBins, Traffic
-from analysis.features import feature_changes
-from analysis.infra import Reading, infra_cases, infra_panel, readings
-from analysis.latency import latency_case, latency_panel, percentiles, summary
-from analysis.ranking import severity, weighted
+from analysis.confidence import confidence_panel
+from analysis.detect import Detected, as_of, detect
+from analysis.errors import errors_panel
+from analysis.evidence import LogEvidence, NumericBins, Traffic
+from analysis.infra import Reading, infra_panel
+from analysis.latency import latency_panel, percentiles, summary
 from analysis.reliability import accuracy_panel
-from analysis.rollout import with_own_changes
-from analysis.shadow import agreement_cases, shadow_panel
+from analysis.settling import CONFIRMED, LONGEST_STEP, Standing, earlier, must_settle, progress, settle
+from analysis.shadow import shadow_panel
 from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum
-from analysis.traffic import models_of, rate_case, silence_case, version_events
-from analysis.trust import LabelJudgement, judge_labels
+from analysis.trust import LabelJudgement
 from analysis.view import Frame, View, Window
-from analysis.voices import Evidence, ModelEvidence, choose, newest_of
-from analysis.words import duration
+from analysis.voices import Evidence, ModelEvidence, newest_of
 
 __all__ = ["Evidence", "Judgement", "evaluate", "judge", "picture"]
 
@@ -69,6 +64,8 @@ class Judgement:
     cases: tuple[Case, ...]
     """In the order of the findings."""
     versions: tuple[Mark, ...]
+    standing: Standing
+    """How long each urgent finding has stood, for the next judgement of the same view."""
 
 
 def evaluate(
@@ -84,28 +81,21 @@ def evaluate(
     return picture(judgement, evidence, view, now, threshold=threshold), judgement.cases
 
 
-def judge(evidence: Evidence, view: View, frame: Frame, now: float, *, threshold: float) -> Judgement:
-    """Every change of every model and source; the arguments are those of `evaluate`."""
-    logs, metrics = evidence.logs, None if evidence.filtered else evidence.metrics
-    models = tuple(choose(name, logs, metrics, evidence) for name in _names(logs, metrics, view))
-    gauges = readings(metrics.gauges, frame) if metrics is not None else ()
-    cases: list[Case] = [*infra_cases(gauges, frame), *_source_cases(evidence, frame, now)]
-    marks: list[Mark] = []
-    names = tuple(model.name for model in models)
-    inputs = logs.features if logs is not None else {}
-    changes = feature_changes(inputs, frame, logs.newest if logs is not None else None, names)
-    features = {name: tuple(change.row for change in own) for name, own in changes.items()}
-    moment = now if view.end is None else float(view.end)
-    labels = judge_labels(logs.labels if logs is not None else None, frame, names, moment, pinned=not view.live)
-    for model in models:
-        own, own_marks = _model_cases(model, logs, view, frame, threshold)
-        cases += own
-        marks += own_marks
-        cases += [change.case for change in changes[model.name] if change.case is not None]
-        said = labels.get(model.name)
-        cases += [said.case] if said is not None and said.case is not None else []
-        if logs is not None and logs.pairs is not None and view.baseline.kind != "version":
-            cases += agreement_cases(logs.pairs, frame, logs.newest, model.name)
+def judge(
+    evidence: Evidence, view: View, frame: Frame, now: float, *, threshold: float, standing: Standing | None = None
+) -> Judgement:
+    """Every change of every model and source; the arguments are those of `evaluate`.
+
+    Args:
+        standing: what the judgement before left of the same view. None: it is found from the moments before, in the
+            same evidence, so that one question has one answer.
+    """
+    found = detect(evidence, view, frame, now, threshold=threshold)
+    models, features, labels = found.models, found.features, found.labels
+    if standing is None:
+        standing = _stood(found, evidence, view, frame, threshold)
+    cases, standing = settle(standing, found.cases, progress(evidence, frame), at_once=frame.step > LONGEST_STEP)
+    logs = evidence.logs
     findings = told([case.finding for case in cases], frame.step)
     by_key = {case.finding.key: case for case in cases}
     rows = sorted(
@@ -115,14 +105,30 @@ def judge(evidence: Evidence, view: View, frame: Frame, now: float, *, threshold
     return Judgement(
         frame=frame,
         models=models,
-        gauges=gauges,
+        gauges=found.gauges,
         features=features,
         labels=labels,
         rows=tuple(rows),
         findings=findings,
         cases=tuple(by_key[finding.key] for finding in findings),
-        versions=tuple(marks),
+        versions=found.versions,
+        standing=standing,
     )
+
+
+def _stood(found: Detected, evidence: Evidence, view: View, frame: Frame, threshold: float) -> Standing:
+    """How long the findings of a first look have stood: the same evidence as it was in the buckets before."""
+    standing: Standing = {}
+    if frame.step > LONGEST_STEP or not any(must_settle(case.finding) for case in found.cases):
+        return standing
+    for back in range(CONFIRMED - 1, 0, -1):
+        before = earlier(frame, back)
+        if before is None:
+            continue
+        known = as_of(evidence, before.live.end)
+        cases = detect(known, view, before, float(before.live.end), threshold=threshold).cases
+        _, standing = settle(standing, cases, progress(known, before))
+    return standing
 
 
 def picture(judgement: Judgement, evidence: Evidence, view: View, now: float, *, threshold: float) -> Snapshot:
@@ -153,79 +159,6 @@ def picture(judgement: Judgement, evidence: Evidence, view: View, now: float, *,
         notes=(*_notes(evidence, frame), *evidence.notes),
         accuracy=_accuracy(evidence, judgement, view, now, focus),
     )
-
-
-def _names(logs: LogEvidence | None, metrics: MetricEvidence | None, view: View) -> tuple[str, ...]:
-    found: set[str] = set()
-    for traffic in (logs.traffic if logs else None, metrics.traffic if metrics else None):
-        if traffic is not None:
-            found |= set(models_of(traffic.requests))
-    return tuple(sorted(found & set(view.models) if view.models else found))
-
-
-def _model_cases(
-    model: ModelEvidence, logs: LogEvidence | None, view: View, frame: Frame, threshold: float
-) -> tuple[list[Case], list[Mark]]:
-    traffic, name, newest = model.traffic, model.name, model.newest
-    if traffic is None:
-        return [], []
-    cases: list[Case | None] = []
-    marks: list[Mark] = []
-    # Another version as the baseline differs in its traffic by design.
-    if view.baseline.kind != "version":
-        silence = silence_case(traffic.requests, frame, newest, name)
-        cases.append(silence or rate_case(traffic.requests, frame, newest, name))
-        for case, mark in version_events(traffic.requests, frame, name):
-            cases.append(with_own_changes(case, traffic, frame, name))
-            marks.append(mark)
-    if traffic.latency is not None:
-        cases.append(latency_case(traffic.latency, frame, newest, name))
-    if model.failures is not None:
-        cases += error_cases(model.errors, model.failures, frame, model.errors_newest, name)
-    if logs is not None and logs.confidence is not None and (name,) in logs.confidence.keys:
-        cases.append(confidence_case(logs.confidence, frame, logs.newest, name, threshold))
-    return [case for case in cases if case is not None], marks
-
-
-def _source_cases(evidence: Evidence, frame: Frame, now: float) -> list[Case]:
-    """Sources that fell silent or fail: what they would have said is unknown."""
-    cases = []
-    moment = min(now, float(frame.live.end))
-    for source in (*evidence.log_sources, *evidence.metric_sources):
-        if source.state is State.STALE and source.newest_sample is not None:
-            age = moment - source.newest_sample
-            title, onset = f"{source.name}: no new {_things(source)} for {duration(age)}", source.newest_sample
-        elif source.state is State.FAILED and source.failing_since is not None:
-            age = moment - source.failing_since
-            title, onset = f"{source.name}: {source.error}", source.failing_since
-        else:
-            continue
-        bound = 1.0 + math.log10(max(1.0, age / 60))
-        cases.append(
-            Case(
-                Finding(
-                    signal=Signal.STALENESS,
-                    model="",
-                    severity=severity(Signal.STALENESS, bound),
-                    title=title,
-                    effect=-bound,
-                    score=weighted(Signal.STALENESS, bound),
-                    n=0.0,
-                    n_baseline=0.0,
-                    now=max(0.0, age),
-                    unit="s",
-                    onset=onset,
-                    subject=source.name,
-                ),
-                None,
-                frame.live,
-            )
-        )
-    return cases
-
-
-def _things(source: SourceStatus) -> str:
-    return "samples" if source.kind in ("prometheus", "scrape") else "rows"
 
 
 def _row(

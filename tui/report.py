@@ -190,6 +190,7 @@ def _finding(finding: Finding, now: float, ranks: Mapping[FindingKey, int]) -> d
         **({"check": finding.check} if finding.check else {}),
         "model": finding.model,
         "severity": str(finding.severity),
+        "phase": finding.phase,
         "title": finding.title,
         "onset": _time(finding.onset),
         "onset_s_ago": None if finding.onset is None else _number(max(0.0, now - finding.onset)),
@@ -342,9 +343,15 @@ def _finding_lines(snapshot: Snapshot) -> list[str]:
         where = f"  {segment_words(finding.where[0])}" if finding.where else ""
         lines.append(
             f"{'' if row.leads else '  '}{finding.severity!s:<8} {since:<7} {finding.signal:<12}"
-            f" {printable(finding.model):<8} {printable(finding.title)}{where}{_relation(row)}".rstrip()
+            f" {printable(finding.model):<8} {printable(finding.title)}{_phase(finding)}{where}"
+            f"{_relation(row)}".rstrip()
         )
     return lines
+
+
+def _phase(finding: Finding) -> str:
+    """Whether a finding is too young to be believed, or gone."""
+    return "" if finding.phase == "confirmed" else f"  ({finding.phase})"
 
 
 def _relation(row: OutlineRow) -> str:
@@ -387,7 +394,7 @@ def as_markdown(snapshot: Snapshot) -> str:
         for line in outline(snapshot.findings, None):
             finding = line.finding
             where = segment_words(finding.where[0]) if finding.where else ""
-            hook, title = "" if line.leads else "└ ", f"{finding.title}{_relation(line)}"
+            hook, title = "" if line.leads else "└ ", f"{finding.title}{_phase(finding)}{_relation(line)}"
             cells = (
                 f"{hook}{finding.severity}",
                 _time(finding.onset) or "",

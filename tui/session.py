@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from analysis.episodes import Episode
     from analysis.evidence import LogEvidence
     from analysis.objectives import Objective
+    from analysis.settling import Standing
     from analysis.triage import Evidence, Judgement
 
 KEPT_ANSWERS = 12
@@ -50,6 +51,7 @@ class Session:
         self.confidence_threshold = confidence_threshold
         self._revision = 0
         self._judged: tuple[object, int, int, Evidence, Judgement] | None = None
+        self._standing: Standing | None = None
         self._answered: dict[LogFeed | MetricFeed, int] = {}
         self._kept: dict[View, Snapshot] = {}
         self._explainer = Explainer(self.logs, clock)
@@ -69,6 +71,7 @@ class Session:
             self.generation += 1
             self._explainer.forget()
             self._cancel_search()
+            self._standing = None
             self._values.forget()
         self.view = view
 
@@ -177,7 +180,12 @@ class Session:
         basis = (replace(view, focus=None), frame, evidence.log_sources, evidence.metric_sources)
         known = self._judged
         if known is None or known[:3] != (basis, id(evidence.logs), id(evidence.metrics)):
-            judgement = judge(evidence, view, frame, now, threshold=threshold)
+            standing = self._standing
+            judgement = judge(evidence, view, frame, now, threshold=threshold, standing=standing)
+            loading = any(source.state is State.LOADING for source in (*evidence.log_sources, *evidence.metric_sources))
+            # What has not arrived yet has not stood either; and a thread may answer after the question has changed.
+            if not loading and replace(self.view, focus=None) == replace(view, focus=None):
+                self._standing = judgement.standing
             # The evidence is kept with it, so that no other object takes its identity.
             known = self._judged = (basis, id(evidence.logs), id(evidence.metrics), evidence, judgement)
         judgement = known[4]

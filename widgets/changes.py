@@ -12,7 +12,7 @@ from analysis.outline import OutlineRow, outline
 from widgets.lines import Column, Line, Run, cells, layout, row
 from widgets.listing import ListPanel
 from widgets.look import Look, Scene
-from widgets.palette import SEVERITY_WORDS
+from widgets.palette import PHASE_WORDS, SEVERITY_WORDS
 from widgets.text import ago, count, percent
 
 SIGNAL_WORDS = {
@@ -128,7 +128,7 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
                 (self._where(finding, shown), "accent"),
                 (_rows(finding), "dim"),
             ][: len(columns)]
-            word = line.tag or SEVERITY_WORDS[finding.severity][1]
+            word = line.tag or PHASE_WORDS.get(finding.phase) or SEVERITY_WORDS[finding.severity][1]
             hidden = f" +{line.hidden}" if line.hidden else ""
             # Beside the text, not at the far edge of a wide screen, where the eye would lose the row.
             end: list[Run] = [(" ", ""), (word, severity), (hidden, "dim")]

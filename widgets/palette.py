@@ -90,6 +90,9 @@ SEVERITY_WORDS = {
 }
 """Severity -> (word in a column of states, word in brackets)."""
 
+PHASE_WORDS = {"new": "[new?]", "clearing": "[gone]"}
+"""What stands in place of a severity where a finding is too young to have one, or over."""
+
 
 @cache
 def styles(ground: Ground) -> Mapping[str, Style]:

@@ -18,7 +18,8 @@ EXPLAINED = {
     "overview": (
         "WHAT CHANGED lists what differs from the baseline, surest and largest first. A change is listed only if it is"
         " real (more than the baseline's own ups and downs) and large enough to matter. t-10m is when it began."
-        " CRIT: users feel it now; WARN: look soon; info: it explains something else. What one incident explains stands"
+        " CRIT: users feel it now; WARN: look soon; info: it explains something else; new?: too young to be sure; gone:"
+        " over, still watched. What one incident explains stands"
         " under its first line: cause? began with it or before it and can bring it about; +5 more are folded (.)."
         " burn: how fast the error budget of the model is used up; below 1 it lasts the month, 14 is gone in two days."
     ),
