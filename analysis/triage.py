@@ -38,9 +38,11 @@ from analysis.reliability import accuracy_panel
 from analysis.settling import CONFIRMED, LONGEST_STEP, Standing, earlier, must_settle, progress, settle
 from analysis.shadow import shadow_panel
 from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum
+from analysis.together import together
 from analysis.trust import LabelJudgement
 from analysis.view import Frame, View, Window
 from analysis.voices import Evidence, ModelEvidence, newest_of
+from analysis.words import duration
 
 __all__ = ["Evidence", "Judgement", "evaluate", "judge", "picture"]
 
@@ -95,7 +97,7 @@ def judge(
     if standing is None:
         standing = _stood(found, evidence, view, frame, threshold)
     cases, standing = settle(standing, found.cases, progress(evidence, frame), at_once=frame.step > LONGEST_STEP)
-    logs = evidence.logs
+    cases, logs = together(cases, features), evidence.logs
     findings = told([case.finding for case in cases], frame.step)
     by_key = {case.finding.key: case for case in cases}
     rows = sorted(
@@ -156,7 +158,7 @@ def picture(judgement: Judgement, evidence: Evidence, view: View, now: float, *,
         features=FeaturesPanel(_status(evidence, "features", from_logs=True, present=bool(features)), focus, features),
         infra=_infra(evidence, judgement.gauges, judgement.cases, frame, focus),
         shadow=_shadow(evidence, frame, focus),
-        notes=(*_notes(evidence, frame), *evidence.notes),
+        notes=(*_notes(evidence, view, frame), *evidence.notes),
         accuracy=_accuracy(evidence, judgement, view, now, focus),
     )
 
@@ -345,19 +347,23 @@ def _shadow(evidence: Evidence, frame: Frame, focus: str) -> ShadowPanel:
     return shadow_panel(pairs, frame, focus, status)
 
 
-def _notes(evidence: Evidence, frame: Frame) -> tuple[str, ...]:
+def _notes(evidence: Evidence, view: View, frame: Frame) -> tuple[str, ...]:
     """What limits the answer: reference windows without data."""
     traffic = evidence.logs.traffic if evidence.logs is not None else None
     if traffic is None and evidence.metrics is not None and not evidence.filtered:
         traffic = evidence.metrics.traffic
     if traffic is None:
         return ()
-    filled = sum(_holds_rows(traffic, window) for window in frame.references)
-    if filled == len(frame.references):
+    filled = [window for window in frame.references if _holds_rows(traffic, window)]
+    if len(filled) == len(frame.references):
         return ()
+    seasonal = view.baseline.kind in ("1d", "1w")
     if not filled:
-        return ("no baseline: the reference windows hold no data, so no change can be told",)
-    return (f"thin baseline: {filled} of {len(frame.references)} reference windows hold data",)
+        hint = ": c chooses another baseline" if seasonal else ""
+        return (f"no baseline: the reference windows hold no data, so no change can be told{hint}",)
+    ages = ", ".join(duration(frame.live.start - window.start) for window in filled)
+    days = f": {ages} ago" if seasonal else ""
+    return (f"thin baseline: {len(filled)} of {len(frame.references)} reference windows hold data{days}",)
 
 
 def _holds_rows(traffic: Traffic, window: Window) -> bool:
