@@ -135,8 +135,8 @@ def infra_cases(all_readings: Sequence[Reading], frame: Frame) -> list[Case]:
 def memory_case(reading: Reading, limit: float | None, frame: Frame) -> Case | None:
     """Memory that grows steadily: how long until the limit, from the slope of the live window (Theil-Sen median).
 
-    Steadily: half as fast again as ever in the reference windows over as long a time and further than the samples of a
-    window differ, or beyond all that they saw. A collected heap climbs too, but to a height that it had before.
+    Steadily: beyond all that the reference windows saw by as much as the samples of a window differ, twice that unless
+    it is half as fast again as ever. A collected heap climbs too, but to a height that it had before.
     """
     series = reading.series
     t, v = _live(series, frame)
@@ -152,7 +152,7 @@ def memory_case(reading: Reading, limit: float | None, frame: Frame) -> Case | N
         fastest, highest = _most(series, tiles(frame.references, length))
         wobble = reading.spread if math.isfinite(reading.spread) else 0.0
         faster = per_s > 1.5 * fastest and per_s * length > CLIMB * wobble
-        rising = faster or level > highest + wobble
+        rising = level > highest + (1 if faster else 2) * wobble if math.isfinite(highest) else faster
     near = v[-1] / limit >= 0.9 and v[-1] / limit - reading.baseline / limit > 0.05
     if not (rising or near):
         return None

@@ -33,7 +33,7 @@ from analysis.settling import CONFIRMED, Standing
 from analysis.special import gamma_sf
 from analysis.triage import Evidence, judge
 from analysis.view import View
-from bench.healthy import DAY, DESIGN, HELD_OUT, HISTORY, START, STEP, Family, Planted, day, gauges
+from bench.healthy import CONFIDENCE_BINS, DAY, DESIGN, HELD_OUT, HISTORY, START, STEP, Family, Planted, day, gauges
 
 NOTHING = Planted()
 FIXED_EVERY = 15
@@ -80,7 +80,11 @@ def partly_filled(logs: LogEvidence, minute: int, share: float, rng: np.random.G
     kept = [counts.copy() for counts in rows]
     for counts in rows:
         counts[...] = rng.binomial(counts.astype(int), share)
+    middles = (np.array(CONFIDENCE_BINS.edges[1:]) + np.array(CONFIDENCE_BINS.edges[:-1])) / 2
+    sums = confidence.total[row].copy()
+    confidence.total[row] = confidence.n[row] @ middles
     yield
+    confidence.total[row] = sums
     for counts, before in zip(rows, kept, strict=True):
         counts[...] = before
 
