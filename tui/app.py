@@ -157,12 +157,12 @@ class Triage(Comparing):
 
     def on_answered(self, message: Answered) -> None:
         """Show an answer to the current view; one to an older view is dropped."""
-        if self.session is None or message.generation != self.session.generation:
+        if self.session is None or message.generation != self.session.generation or not self.main.stands:
             return
         self.arrived(message.snapshot)
 
     def _tick(self) -> None:
-        if getattr(self._driver, "lag_s", 0.0) < BEHIND_S:
+        if getattr(self._driver, "lag_s", 0.0) < BEHIND_S and self.main.stands:
             self.main.tick(time.time())
 
     def action_zone(self) -> None:

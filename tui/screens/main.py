@@ -152,6 +152,11 @@ class MainScreen(Screen[None]):
         return True
 
     @property
+    def stands(self) -> bool:
+        """Whether the panels are there: not yet before the first paint, and no more while the program ends."""
+        return bool(self.query(KeysLine))
+
+    @property
     def scene(self) -> Scene:
         """What all panels share: the snapshot's moment, and the time cursor on top of it."""
         if self.snapshot is None:
