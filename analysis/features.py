@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from analysis.answer import FeatureRow
 from analysis.cases import Case
-from analysis.direction import CONSTANT_SHARE, UNSEEN_SHARE, direction, may_be_clipped
-from analysis.distances import shares
+from analysis.direction import direction
 from analysis.evidence import UNSEEN, Bins, CategoryBins, Histogram, NumericBins
 from analysis.feature_cases import DRIFT_UNIT, QUALITY_UNIT_PP, drift_case, quality_case
 from analysis.feature_counts import FeatureColumns, FeatureCounts, feature_counts
+from analysis.feature_screen import Screen
 from analysis.multiple import benjamini_hochberg
-from analysis.quality import MIN_EFFECT_PP, QualityCheck, quality_checks, unit_change
+from analysis.quality import QualityCheck, quality_checks, unit_change
 from analysis.ranking import lower_bound
 from analysis.scales import Scale, scale_since, scales
 from analysis.shift import AUC_FLOOR, JS_FLOOR, ShiftTest, shift_test, shift_tests
@@ -95,23 +95,30 @@ def _at_scale(
     *,
     every: bool = False,
 ) -> dict[_Key, FeatureChange]:
-    """The features at one scale: `every` one of them, or those that may have changed."""
+    """The features at one scale: `every` one of them, or those that may have changed.
+
+    Where nobody looks at the rest, what cannot matter is not tested: it counts as p = 1 among its model's features,
+    which makes the others' q larger if anything.
+    """
     if not own:
         return {}
-    bins = [columns.histogram.bins for columns in own.values()]
-    tests = shift_tests(
-        [c.case(ordered=isinstance(kind, NumericBins)) for c, kind in zip(counts.values(), bins, strict=True)]
-    )
-    p = np.array([test.p for test in tests])
-    of_model = np.array([model for model, _ in own])
-    qs = np.empty(len(p))
-    for model in dict.fromkeys(model for model, _ in own):
-        qs[of_model == model] = benjamini_hochberg(p[of_model == model])
-    failing = may_fail(list(counts.values()), bins)
+    screen = Screen.of(list(counts.values()), [columns.histogram.bins for columns in own.values()])
+    may_fail = screen.may_fail()
+    tested = np.flatnonzero(np.ones_like(may_fail) if every else may_fail | screen.may_drift())
+    keys, every_count = list(counts), list(counts.values())
+    tests = shift_tests([every_count[i].case(ordered=bool(screen.ordered[i])) for i in tested])
+    p = np.ones(len(keys))
+    p[tested] = [test.p for test in tests]
+    of_model = np.array([model for model, _ in keys])
+    q = np.empty(len(p))
+    for model in dict.fromkeys(model for model, _ in keys):
+        q[of_model == model] = benjamini_hochberg(p[of_model == model])
     return {
-        key: _change(key, own[key].histogram, c, test, float(q), scale, frame, may=bool(may))
-        for (key, c), test, q, may in zip(counts.items(), tests, qs, failing, strict=True)
-        if every or may or q < MAX_Q
+        keys[i]: _change(
+            keys[i], own[keys[i]].histogram, every_count[i], test, float(q[i]), scale, frame, may=bool(may_fail[i])
+        )
+        for i, test in zip(tested, tests, strict=True)
+        if every or may_fail[i] or q[i] < MAX_Q
     }
 
 
@@ -125,7 +132,7 @@ def _since_onset(
         return change
     (counts,), h = feature_counts({key: columns}, begun).values(), columns.histogram
     (test,) = shift_tests([counts.case(ordered=isinstance(h.bins, NumericBins))])
-    (may,) = may_fail([counts], [h.bins])
+    (may,) = Screen.of([counts], [h.bins]).may_fail()
     again = _change(key, h, counts, test, change.row.q, begun, frame, may=bool(may))
     return again if again.case is not None and again.row.score >= change.row.score else change
 
@@ -211,31 +218,6 @@ def _unseen(live: Floats, bins: Bins) -> float:
     """Rows whose value the baseline never had."""
     known = isinstance(bins, CategoryBins) and UNSEEN in bins.labels
     return float(live[bins.labels.index(UNSEEN)]) if isinstance(bins, CategoryBins) and known else 0.0
-
-
-def may_fail(counts: Sequence[FeatureCounts], bins: Sequence[Bins]) -> NDArray[np.bool_]:
-    """[F] whether a share moved as far as a quality check asks; the checks' p-values cost ten times as much to know."""
-    width = max(len(kind) for kind in bins)
-    live, base = np.zeros((len(counts), width)), np.zeros((len(counts), width))
-    ends = np.array([len(kind) - 1 for kind in bins])
-    for i, c in enumerate(counts):
-        live[i, : len(c.live)], base[i, : len(c.baseline)] = c.live, c.baseline
-    rows = np.arange(len(counts))
-    n, m = live.sum(axis=1), base.sum(axis=1)
-    now, before = shares(live), shares(base)
-    null, nulls = np.array([c.null for c in counts]), np.array([c.nulls.sum() for c in counts])
-    moved = np.abs(null / np.maximum(n + null, 1) - nulls / np.maximum(m + nulls, 1)) * 100 >= MIN_EFFECT_PP
-    ordered = np.array([isinstance(kind, NumericBins) for kind in bins])
-    outer = (now[:, 0] + now[rows, ends]) - (before[:, 0] + before[rows, ends])
-    known = np.array([isinstance(kind, CategoryBins) for kind in bins])
-    by_value = (
-        (outer * 100 >= MIN_EFFECT_PP)
-        | (known & (now[rows, ends] >= UNSEEN_SHARE))
-        | (now.max(axis=1) >= CONSTANT_SHARE)
-        | (ordered & may_be_clipped(now, before))
-    )
-    failing: NDArray[np.bool_] = moved | ((n > 0) & by_value)
-    return failing
 
 
 def _check_bound(check: QualityCheck) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.distances import shares, tv
-from analysis.shift import AUC_FLOOR, JS_FLOOR, ShiftTest, shift_test, trend_z
+from analysis.shift import AUC_FLOOR, JS_FLOOR, ShiftTest, may_matter, shift_test, trend_z
 from analysis.words import percent
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def confidence_shape(live: ArrayLike, windows: ArrayLike, cut: int) -> Shape | N
     1.3 times as many rows are in the top tenth; else *shape*. The words are a convention of this program.
     """
     x, c = np.asarray(live, dtype=np.float64), np.asarray(windows, dtype=np.float64)
+    if not may_matter(x, c.sum(axis=0), True):
+        return None
     test = shift_test(x, c, ordered=True)
     if test.p >= MAX_P or not (test.js_adj >= JS_FLOOR or abs(test.auc - 0.5) >= AUC_FLOOR):
         return None

@@ -174,6 +174,19 @@ def pool_small(live: Floats, windows: Floats, ordered: ArrayLike, min_expected: 
     return pooled, pooled_windows
 
 
+def may_matter(live: ArrayLike, baseline: ArrayLike, ordered: ArrayLike) -> Floats:
+    """[F] one where [F, B] counts may pass the second gate, zero where no test can help them: cheap to know.
+
+    Taking off the noise and pooling bins only lower the distance; pooling moves the mean rank by less than half its
+    floor.
+    """
+    x, y = np.asarray(live, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
+    q = shares(y)
+    auc = (shares(x) * (np.cumsum(q, axis=-1) - q / 2)).sum(axis=-1)
+    moved = np.asarray(ordered) & (np.abs(auc - 0.5) >= AUC_FLOOR / 2)
+    return np.where((js_distance(x, y) >= JS_FLOOR) | moved, 1.0, 0.0)
+
+
 def shift_tests(cases: Sequence[ShiftCase], *, min_expected: float = MIN_EXPECTED) -> list[ShiftTest]:
     """`shift_test` of many features at once; their numbers of bins and windows may differ."""
     if not cases:
