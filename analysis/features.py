@@ -177,7 +177,7 @@ def _change(
     elif q < MAX_Q and enough:
         state = "tiny"
     base_nulls = float(c.nulls.sum())
-    seen_s = sum(w.length for w, held in zip(scale.references, c.windows.sum(axis=1), strict=True) if held > 0)
+    seen_s = scale.live.length * int((c.windows.sum(axis=1) > 0).sum())
     row = FeatureRow(
         feature=name,
         kind="numeric" if numeric else "categorical",
