@@ -173,3 +173,11 @@ def test_the_help_of_a_page_and_the_documentation_explain_numbers_in_the_same_wo
         assert told == [[n.name, n.what, n.normal, n.act] for n in numbers], page
         for number in numbers:
             assert sentence(number) in HelpScreen(page).text().plain
+
+
+def test_the_walk_shows_the_steps_that_the_program_takes() -> None:
+    from bench.walk import STEPS
+
+    headings = [line for line in text_of("docs/walk.md").splitlines() if line.startswith("## ")]
+    assert headings == [f"## {i}. {words}" for i, (_, words, _) in enumerate(STEPS, 1)]
+    assert "Written by `python -m bench.walk`" in text_of("docs/walk.md")
