@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.answer import ErrorRow, ErrorsPanel, Finding, PanelStatus, Signal
 from analysis.cases import Case
+from analysis.error_kinds import ErrorKind, error_kinds
 from analysis.error_states import NEW, RISING, classify_errors
 from analysis.evidence import ErrorCounts, Traffic
-from analysis.filters import Eq, Not, Null
+from analysis.filters import Not, Null
 from analysis.proportions import share_test
 from analysis.ranking import severity, share_bound, weighted
 from analysis.scales import Scale, scale_since, scales
 from analysis.since import since
-from analysis.slices import grid, grid_times, key_index, model_counts, window_sum, window_sums
+from analysis.slices import grid, grid_times, model_counts, window_sum, window_sums
 from analysis.view import Frame
 from analysis.words import percent, ratio
 
@@ -36,19 +38,18 @@ def error_cases(
     """Every new or rising error type of a model; the total instead where types are not logged."""
     requests = model_counts(traffic.requests, model)
     t = traffic.requests.t
-    keys = key_index(() if errors is None else errors.counts.keys, model=model)
-    if errors is None or not len(keys):
+    kinds = [] if errors is None else error_kinds(errors, model)
+    if errors is None or not kinds:
         total = _total_case(traffic, frame, newest, model)
         return [] if total is None else [total]
-    names = [errors.counts.keys[int(k)][1] for k in keys]
-    counts = _aligned(errors.counts.n[:, keys], errors.counts.t, t)
-    first = [errors.first_seen.get((model, name)) for name in names]
+    counts = _aligned(_by_kind(errors, kinds), errors.counts.t, t)
+    first = [kind.first_seen for kind in kinds]
     found: dict[str, Case] = {}
     for scale in scales(frame, newest):
         live, windows = window_sum(t, counts, scale.live), window_sums(t, counts, scale.references)
         n, reference_n = float(window_sum(t, requests, scale.live)), window_sums(t, requests, scale.references)
         states = classify_errors(live, windows, n, reference_n, first_seen=first, window_start=frame.live.start)
-        for i, (name, state) in enumerate(zip(names, states, strict=True)):
+        for i, (kind, state) in enumerate(zip(kinds, states, strict=True)):
             if state.state not in (NEW, RISING):
                 continue
             test = share_test(min(live[i], n), n, windows[:, i], reference_n)
@@ -57,10 +58,18 @@ def error_cases(
                 bound = max(bound, 1.0)
             bound = max(bound, min(0.5 * math.log2(max(state.ratio, 1.0)), 0.9))
             new_since = first[i] if state.state == NEW else None
-            case = _case(name, bound, counts[:, i], requests, t, scale, frame, newest, model, new_since)
-            if name not in found or case.finding.score > found[name].finding.score:
-                found[name] = case
+            case = _case(kind, bound, counts[:, i], requests, t, scale, frame, newest, model, new_since)
+            if kind.name not in found or case.finding.score > found[kind.name].finding.score:
+                found[kind.name] = case
     return list(found.values())
+
+
+def _by_kind(errors: ErrorCounts, kinds: Sequence[ErrorKind]) -> Floats:
+    """[T, C] errors of each kind."""
+    out = np.zeros((len(errors.counts.t), len(kinds)))
+    for i, kind in enumerate(kinds):
+        out[:, i] = errors.counts.n[:, kind.columns].sum(axis=1)
+    return out
 
 
 def _aligned(counts: Floats, t: Ints, wanted: Ints) -> Floats:
@@ -72,10 +81,10 @@ def _aligned(counts: Floats, t: Ints, wanted: Ints) -> Floats:
 
 
 def _case(
-    name: str, bound: float, hits: Floats, requests: Floats, t: Ints, scale: Scale, frame: Frame,
+    kind: ErrorKind | None, bound: float, hits: Floats, requests: Floats, t: Ints, scale: Scale, frame: Frame,
     newest: float | None, model: str, new_since: float | None,
 ) -> Case:  # fmt: skip
-    """One error type, or all errors when it has no name, measured from the onset on where one is known."""
+    """One kind of error, or all errors where kinds are not known, measured from the onset on where one is known."""
     moment = since(t, hits, requests, frame) if new_since is None else None
     onset = new_since if moment is None else float(moment.start)
     if onset is not None:
@@ -86,6 +95,7 @@ def _case(
     test = share_test(min(n, float(window_sum(t, hits, window))), n, reference_hits, reference_n)
     bound = max(bound, share_bound(test, reference_hits, reference_n, ERROR_UNIT))
     now, base = (share if math.isfinite(share) else 0.0 for share in (test.now, test.baseline))
+    name = "" if kind is None else kind.name
     change = "NEW" if new_since is not None else ratio(now, base)
     return Case(
         Finding(
@@ -103,7 +113,7 @@ def _case(
             onset=onset,
             subject=name,
         ),
-        Eq("error_type", name) if name else Not(Null("error_type")),
+        Not(Null("error_type")) if kind is None else kind.outcome,
         window,
     )
 
@@ -123,7 +133,7 @@ def _total_case(traffic: Traffic, frame: Frame, newest: float | None, model: str
             best = (bound, scale)
     if best is None or best[0] <= 0:
         return None
-    return _case("", best[0], failed, requests, t, best[1], frame, newest, model, None)
+    return _case(None, best[0], failed, requests, t, best[1], frame, newest, model, None)
 
 
 def errors_panel(
@@ -140,27 +150,26 @@ def errors_panel(
         ratio_base = float(base_failed / reference_n.sum()) if reference_n.sum() else None
     rows: list[ErrorRow] = []
     if errors is not None:
-        keys = key_index(errors.counts.keys, model=model)
-        counts = errors.counts.n[:, keys]
+        kinds = error_kinds(errors, model)
+        counts = _by_kind(errors, kinds)
         live = grid(errors.counts.t, counts, frame.live, errors.counts.step)
         windows = window_sums(errors.counts.t, counts, frame.references)
-        names = [errors.counts.keys[int(k)][1] for k in keys]
-        first = [errors.first_seen.get((model, name)) for name in names]
+        first = [kind.first_seen for kind in kinds]
         states = classify_errors(
             live.sum(axis=0), windows, n, reference_n,
             first_seen=first, window_start=frame.live.start, buckets=live,
-        ) if names else []  # fmt: skip
-        for i, (name, state) in enumerate(zip(names, states, strict=True)):
+        ) if kinds else []  # fmt: skip
+        for i, (kind, state) in enumerate(zip(kinds, states, strict=True)):
             rows.append(
                 ErrorRow(
-                    error_type=name,
+                    error_type=kind.name,
                     state=state.state,
                     count=float(live[:, i].sum()),
                     per_1k=state.per_1k_live,
                     per_1k_baseline=state.per_1k_base,
                     counts=live[:, i],
                     first_seen=first[i],
-                    sample=errors.samples.get((model, name), ""),
+                    sample=kind.sample,
                     score=STATE_ORDER.index(state.state) if state.state in STATE_ORDER else len(STATE_ORDER),
                 )
             )

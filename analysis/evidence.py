@@ -120,7 +120,10 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class ErrorCounts:
-    """Errors by (model, error type)."""
+    """Errors by (model, error type), or by (model, error type, message without its parameters).
+
+    The type is "" where none is logged and the message alone tells; a message of `OTHER` stands for the rare ones.
+    """
 
     counts: Counts
     first_seen: Mapping[Key, float]

@@ -78,7 +78,7 @@ class Schema:
     """Column -> the store's own type."""
     fields: Mapping[str, str]
     """Canonical field -> SQL expression. Fields: ts, request_id, model, version, latency_ms, error_type, error_message,
-    prediction, confidence, label, label_ts, weight, shadow."""
+    error_template (the message without its parameters), prediction, confidence, label, label_ts, weight, shadow."""
     dims: Mapping[str, str]
     """Dimension -> SQL expression (strings and booleans of few values)."""
     features: tuple[FeatureSpec, ...]
@@ -148,7 +148,10 @@ class LogStore(Protocol):
         ...
 
     async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:
-        """Errors per bucket by (model, error type), with first occurrence and one message. None: not logged."""
+        """Errors per bucket with first occurrence and one message. None: not logged.
+
+        By (model, error type, template) where messages are logged (see `ErrorCounts`), else by (model, error type).
+        """
         ...
 
     async def labels(

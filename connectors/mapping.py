@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from connectors.base import FeatureSpec, MissingDataError, Schema
 from connectors.coltypes import Family, family
+from connectors.sqlerrors import masked_sql
 from connectors.sqlfilter import Kind
 from connectors.timecolumn import TimeColumn, ticks_per_second
 from connectors.wellknown import (
@@ -284,6 +285,9 @@ class _Inference:
         self.fields[name], self.kinds[name] = f"CAST({expression} AS DOUBLE)", "number"
 
     def _errors(self) -> None:
+        if "error_message" in self.fields:
+            message = error_sql(self.fields["error_message"], "VARCHAR")
+            self.fields["error_template"], self.kinds["error_template"] = masked_sql(message), "text"
         name, expression = "error_type", self.override.fields.get("error_type")
         if expression is None:
             parts = []
@@ -295,6 +299,9 @@ class _Inference:
                 x = f"TRY_CAST({self.leaves[status][0]} AS INTEGER)"
                 parts.append(f"CASE WHEN {x} >= 400 THEN 'HTTP ' || CAST({x} AS VARCHAR) END")
             if not parts:
+                if "error_template" in self.fields:
+                    self.fields[name], self.kinds[name] = self.fields["error_template"], "text"
+                    self.notes.append("error_type is error_message without its parameters: no type is logged")
                 return
             sources = [column for column in (error, status) if column]
             self.used.update(sources)

@@ -20,7 +20,6 @@ from analysis.evidence import (
     ErrorCounts,
     Fetched,
     Histogram,
-    Key,
     Labels,
     NumericBins,
     Pairs,
@@ -32,6 +31,8 @@ from connectors.base import By, MissingDataError, Schema, SourceError, Watermark
 from connectors.dialect import MICROS, Dialect
 from connectors.sqlbins import BinsQuery
 from connectors.sqlcube import MAX_LEAVES, SegmentQuery, fold
+from connectors.sqlerrors import COLUMNS as ERROR_COLUMNS
+from connectors.sqlerrors import ErrorQuery
 from connectors.sqlfilter import NULL_TEXT, Kind, text_of, where_sql
 from connectors.sqlhistograms import BinnedQuery, CountedQuery
 from connectors.sqllabels import FIELDS as LABEL_FIELDS
@@ -45,7 +46,6 @@ from connectors.sqlrows import (
     floats,
     latency_bin_sql,
     plain,
-    strings,
 )
 from connectors.sqlsample import SampleQuery
 from connectors.sqlsegments import SegmentQuestions
@@ -58,7 +58,6 @@ T = TypeVar("T")
 SAMPLE_ROWS = 50_000
 """Rows from which feature bins are made: a value with a share of 0.2 % is missed with p = e-100."""
 
-MESSAGE_CHARS = 500
 BINNED_PER_QUERY = 40
 COUNTED_PER_QUERY = 5
 """Features per statement: the drift of 40 features over 2 M rows peaks at 280 MB with 5, at 364 with 10 and at 633 with
@@ -301,31 +300,17 @@ class SqlStore(SegmentQuestions):
         return min(1.0, SAMPLE_ROWS / rows) if rows else 1.0
 
     async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:
-        """Errors per bucket by (model, error type), with first occurrence and one message of each."""
-        d, schema = self._dialect, (await self._mapped()).schema
-        if "error_type" not in schema.fields:
+        """Errors per bucket by (model, error type, template), with first occurrence and one message of each."""
+        schema = (await self._mapped()).schema
+        fields = schema.fields
+        if "error_type" not in fields:
             return Fetched(None, "")
-        ts, has_message = d.ident("ts"), "error_message" in schema.fields
-        message = f"substr({d.ident('error_message')}, 1, {MESSAGE_CHARS})"
-        sample = d.arg_min(message, ts) if has_message else "NULL"
-
-        def build(relation: str) -> str:
-            return (
-                f"SELECT {d.bucket(ts, step)} AS t, model, error_type, {self._count(schema)} AS n, min({ts}) AS first, "
-                f"{sample} AS sample FROM {relation} AS logs WHERE error_type IS NOT NULL GROUP BY 1, 2, 3"
-            )
-
-        reply = await self._ask(spans, where, {"model", "error_type", *(["error_message"] * has_message)}, build)
-        models, types = strings(reply.column("model")), strings(reply.column("error_type"))
-        first: dict[Key, float] = {}
-        samples: dict[Key, str] = {}
-        rows = zip(models, types, reply.column("first"), reply.column("sample"), strict=True)
-        for model, error_type, at, text in sorted(rows, key=lambda row: row[2]):
-            first.setdefault((model, error_type), at / MICROS)
-            if text:
-                samples.setdefault((model, error_type), text)
-        counts = Grid(reply.column("t"), (models, types), step).counts(reply.column("n"))
-        value: Fetched[ErrorCounts | None] = reply.fetched(ErrorCounts(counts, first, samples))
+        typed = fields["error_type"] != fields.get("error_template")
+        query = ErrorQuery(step, self._count(schema), "error_template" in fields, typed, self._dialect)
+        reply = await self._ask(spans, where, query.names, query.sql)
+        value: Fetched[ErrorCounts | None] = reply.fetched(
+            query.counts({name: reply.column(name) for name in ERROR_COLUMNS})
+        )
         return value
 
     async def labels(

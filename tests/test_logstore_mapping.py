@@ -47,8 +47,8 @@ async def test_a_fleet_log_of_several_models_is_understood_without_config(tmp_pa
     write_parquet(tmp_path / "a.parquet", rows())
     schema = await _schema(tmp_path)
     assert set(schema.fields) == {
-        "ts", "request_id", "model", "version", "latency_ms", "error_type", "error_message", "prediction", "confidence",
-        "label", "label_ts",
+        "ts", "request_id", "model", "version", "latency_ms", "error_type", "error_message", "error_template",
+        "prediction", "confidence", "label", "label_ts",
     }  # fmt: skip
     assert set(schema.dims) == {"region", "tier", "device", "canary"}
     assert {feature.name: feature.kind for feature in schema.features} == {

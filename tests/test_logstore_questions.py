@@ -14,12 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analysis.error_kinds import error_kinds
 from analysis.evidence import OTHER, UNSEEN, CategoryBins, Histogram, NumericBins
 from analysis.filters import Eq, Null, Range
 from analysis.view import Window
 from connectors.base import MissingDataError
 from connectors.duckdb_store import DuckDbStore
 from connectors.sqlcube import fold
+from connectors.sqlerrors import MAX_TEMPLATES
 from connectors.sqlhistograms import CountedQuery
 from connectors.sqlrows import LATENCY_EDGES_MS, category_bins
 from tests.logs import START, rows, unix, write_parquet
@@ -265,11 +267,45 @@ async def test_errors_have_counts_first_occurrence_and_one_message(store: DuckDb
     assert errors is not None
     failed = frame[frame["error_type"].notna()]
     for (model, kind), group in failed.groupby(["model", "error_type"]):
-        key = (str(model), str(kind))
+        key = (str(model), str(kind), "upstream said no")
         assert errors.counts.n[:, errors.counts.keys.index(key)].sum() == len(group)
         assert errors.first_seen[key] == pytest.approx(group["ts"].min().timestamp(), abs=1e-5)
         assert errors.samples[key] == "upstream said no"
     assert errors.counts.n.sum() == len(failed)
+
+
+async def test_messages_that_differ_in_their_parameters_are_counted_as_one(tmp_path: Path, frame: pd.DataFrame) -> None:
+    failed = frame["error_type"].notna()
+    messages = pd.Series([f"gave up after {i} ms" for i in range(len(frame))]).where(failed, None)
+    frame = frame.assign(error_message=messages)
+    write_parquet(tmp_path / "a.parquet", frame.drop(columns="error_type"))
+    store = DuckDbStore([str(tmp_path)])
+    try:
+        errors, traffic = (await store.errors((HOUR,), STEP)).value, (await store.series((HOUR,), STEP)).value
+        assert errors is not None
+        assert set(errors.counts.keys) == {(model, "", "gave up after <*>") for model in ("fraud", "rank")}
+        assert traffic.errors is not None
+        assert errors.counts.n.sum() == traffic.errors.n.sum() == failed.sum()
+        (kind,) = error_kinds(errors, "fraud")
+        assert kind.name == "gave up after <*>"
+        cube = (await store.segments((HOUR,), (kind.outcome,), ("region",), Eq("model", "fraud"))).value
+        assert cube.hits.sum() == (failed & (frame["model"] == "fraud")).sum()
+    finally:
+        await store.close()
+
+
+async def test_the_rarest_of_too_many_messages_count_together(tmp_path: Path, frame: pd.DataFrame) -> None:
+    rng = np.random.default_rng(5)
+    words = ["".join(rng.choice(list("ghijklmnop"), 6)) for _ in range(len(frame))]
+    write_parquet(tmp_path / "a.parquet", frame.assign(error_type="E", error_message=words))
+    store = DuckDbStore([str(tmp_path)])
+    try:
+        errors = (await store.errors((HOUR,), STEP)).value
+        assert errors is not None
+        assert len(errors.counts.keys) == 2 * (MAX_TEMPLATES + 1)
+        assert errors.counts.n.sum() == len(frame)
+    finally:
+        await store.close()
 
 
 async def test_segments_count_rows_and_outcomes_per_leaf(store: DuckDbStore, frame: pd.DataFrame) -> None:

@@ -296,7 +296,7 @@ class _RingSet:
         windows: Callable[[Frame], tuple[Window, ...]],
         shift_s: int = 0,
     ) -> None:
-        from analysis import labels, slices
+        from analysis import error_kinds, labels, slices
 
         self._store, self._where, self._step = store, where, step
         self._windows = windows
@@ -304,7 +304,11 @@ class _RingSet:
         self._shift_s = shift_s
         self.rings: dict[str, Ring[Any]] = {
             "traffic": Ring(lambda s: store.series(s, step, where), slices.merge_traffic, slices.cut_traffic),
-            "errors": Ring(lambda s: store.errors(s, step, where), slices.merge_errors, slices.cut_errors),
+            "errors": Ring(
+                lambda s: store.errors(s, step, where),
+                lambda a, b: error_kinds.bounded(slices.merge_errors(a, b)),
+                slices.cut_errors,
+            ),
             "confidence": Ring(
                 lambda s: store.confidence(s, step, edges, where), slices.merge_histograms, slices.cut_histogram
             ),
