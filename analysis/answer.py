@@ -155,7 +155,7 @@ class Finding:
     """The error type, feature, metric, dependency, measure or version that the signal is about."""
     check: str = ""
     """What was tested: a percentile; mean, below or a shape (confidence); null_rate, out_of_range, unseen_category,
-    format, constant, clipping or unit_change (quality); or the metric of an infrastructure finding."""
+    format, constant, clipping, unit_change or duplicate_ids (quality); or the metric of an infrastructure finding."""
     where: tuple[Segment, ...] = ()
     mix: tuple[MixShift, ...] = ()
     """Where no segment carries the change: the moved shares that explain at least half of it."""

@@ -27,6 +27,9 @@ INPUTS = frozenset({Signal.FEATURE, Signal.QUALITY})
 QUEUES = frozenset({"in_flight", "queue_depth", "queue_time"})
 """Gauges that follow from slow answers or many requests (Little's law) and start nothing."""
 
+SENT_AGAIN = "duplicate_ids"
+"""The check that follows from what users feel: clients send again what failed or was slow."""
+
 SHARED = frozenset({Signal.DEPENDENCY, Signal.ERROR, Signal.FEATURE, Signal.QUALITY})
 """Findings of two models with one subject and one onset are one story: the dependency or the upstream job is shared."""
 
@@ -38,7 +41,8 @@ _LEADS_TO: Mapping[Signal, frozenset[Signal]] = {
     Signal.QUALITY: FELT - {Signal.LATENCY},
     Signal.FEATURE: FELT - {Signal.LATENCY, Signal.ERROR},
     Signal.STALENESS: frozenset({Signal.STALENESS, Signal.REQUEST_RATE}),
-    Signal.LATENCY: frozenset({Signal.INFRA}),
+    Signal.LATENCY: frozenset({Signal.INFRA, Signal.QUALITY}),
+    Signal.ERROR: frozenset({Signal.QUALITY}),
     Signal.CONFIDENCE: frozenset({Signal.ACCURACY}),
 }
 """What can bring about what, within one model."""
@@ -122,12 +126,16 @@ def _can_cause(cause: Finding, effect: Finding) -> bool:
         return not cause.model  # a source that falls silent takes its models along
     if cause.signal is Signal.REQUEST_RATE and cause.effect < 0:
         return False
+    if cause.check == SENT_AGAIN:
+        return False
     if cause.signal is Signal.INFRA and effect.signal is Signal.INFRA:
         return cause.check == "memory" and effect.check in ("restarts", "oom")
     if cause.signal is Signal.INFRA:
         return cause.check not in QUEUES
     if cause.signal is Signal.LATENCY:
-        return effect.check in QUEUES
+        return effect.check in QUEUES or effect.check == SENT_AGAIN
+    if cause.signal is Signal.ERROR:
+        return effect.check == SENT_AGAIN
     if cause.signal is Signal.CONFIDENCE:
         return effect.check == "inputs"
     return True

@@ -15,6 +15,7 @@ from analysis.features import feature_changes
 from analysis.infra import Reading, infra_cases, readings
 from analysis.latency import latency_case
 from analysis.ranking import severity, weighted
+from analysis.repeats import repeats_case
 from analysis.rollout import with_own_changes
 from analysis.shadow import agreement_cases
 from analysis.traffic import models_of, rate_case, silence_case, version_events
@@ -103,6 +104,8 @@ def _model_cases(
         cases += error_cases(model.errors, model.failures, frame, model.errors_newest, name)
     if logs is not None and logs.confidence is not None and (name,) in logs.confidence.keys:
         cases.append(confidence_case(logs.confidence, frame, logs.newest, name, threshold))
+    if logs is not None and logs.repeats is not None:
+        cases.append(repeats_case(logs.repeats, frame, logs.newest, name))
     return [case for case in cases if case is not None], marks
 
 

@@ -151,6 +151,16 @@ class Pairs:
     """Milliseconds by (model, live version, shadow version, "live" or "shadow"). None: not logged."""
 
 
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Rows whose request id was seen before in the same bucket. All counts by (model,)."""
+
+    rows: Counts
+    """Rows with an id that were looked at; of a large log a part."""
+    repeated: Counts
+    """Those beyond the first of each id."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
     """Predictions and the labels that have arrived for them, as a table of [N] cells; equal cells add up.
@@ -285,3 +295,5 @@ class LogEvidence:
     """None: predictions or labels are not logged."""
     pairs: Pairs | None = None
     """None: shadow rows, request ids or predictions are not logged."""
+    repeats: Repeats | None = None
+    """None: request ids are not logged."""

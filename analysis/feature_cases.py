@@ -14,11 +14,12 @@ from analysis.evidence import OTHER, UNSEEN, CategoryBins, Histogram
 from analysis.feature_counts import FeatureCounts
 from analysis.filters import And, Eq, Filter, In, Not, Null, Or, Range
 from analysis.quality import QualityCheck
-from analysis.ranking import severity
+from analysis.ranking import lower_bound, severity
 from analysis.scales import Scale
 from analysis.shift import ShiftTest
 from analysis.since import since
 from analysis.slices import window_sum
+from analysis.special import normal_quantile
 from analysis.view import Frame, Window
 from analysis.words import percent
 
@@ -28,7 +29,7 @@ DRIFT_UNIT = 0.10
 """Jensen-Shannon distance, noise removed, that is worth a look."""
 
 QUALITY_UNIT_PP = 2.0
-"""Points of nulls, unseen or out-of-range values that are worth a look."""
+"""Points of nulls, unseen, out-of-range or repeated values that are worth a look."""
 
 CHECK_WORDS = {
     "null_rate": "null",
@@ -112,6 +113,12 @@ def quality_case(
         outcome,
         window,
     )
+
+
+def check_bound(check: QualityCheck) -> float:
+    """Lower bound of a quality check's effect in units; its standard error follows from its effect and p-value."""
+    z = normal_quantile(1 - max(check.p, 1e-15) / 2)
+    return lower_bound(check.effect_pp, abs(check.effect_pp) / z if z > 0 else math.inf, QUALITY_UNIT_PP)
 
 
 def moved_bins(live: Floats, baseline: Floats) -> NDArray[np.intp]:

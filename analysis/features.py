@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from analysis.answer import FeatureRow
 from analysis.cases import Case
 from analysis.direction import direction
 from analysis.evidence import UNSEEN, Bins, CategoryBins, Histogram, NumericBins
-from analysis.feature_cases import DRIFT_UNIT, QUALITY_UNIT_PP, drift_case, quality_case
+from analysis.feature_cases import DRIFT_UNIT, check_bound, drift_case, quality_case
 from analysis.feature_counts import FeatureColumns, FeatureCounts, feature_counts
 from analysis.feature_screen import Screen
 from analysis.multiple import benjamini_hochberg
@@ -21,7 +20,6 @@ from analysis.quality import QualityCheck, quality_checks, unit_change
 from analysis.ranking import lower_bound
 from analysis.scales import Scale, scale_since, scales
 from analysis.shift import AUC_FLOOR, JS_FLOOR, ShiftTest, shift_test, shift_tests
-from analysis.special import normal_quantile
 from analysis.view import Frame
 
 Floats = NDArray[np.float64]
@@ -162,14 +160,14 @@ def _change(
     if drifts:
         unit = unit_change(c.live, c.baseline, h.bins, test.p, mean=means[0], mean_baseline=means[1])
         checks += [unit] if unit is not None else []
-    worst = max(checks, key=lambda check: (check.check in MORE_SPECIFIC, _check_bound(check)), default=None)
+    worst = max(checks, key=lambda check: (check.check in MORE_SPECIFIC, check_bound(check)), default=None)
     words = ""
     if drifts or worst is not None:
         words = direction(c.live, c.baseline, h.bins, mean=means[0], mean_baseline=means[1])
     case: Case | None = None
     bound, state = 0.0, "ok" if enough else "too few"
     if worst is not None and not (drifts and _says_less(worst, c, numeric)):
-        bound, state = min(_check_bound(worst), CAUSE_CAP if worst.effect_pp > 0 else BETTER_CAP), worst.check
+        bound, state = min(check_bound(worst), CAUSE_CAP if worst.effect_pp > 0 else BETTER_CAP), worst.check
         case = quality_case(name, h, c, worst, words, bound, scale, frame, model)
     elif drifts:
         bound = min(lower_bound(test.js_adj, max(test.se, 0.05 * DRIFT_UNIT), DRIFT_UNIT), CAUSE_CAP)
@@ -218,9 +216,3 @@ def _unseen(live: Floats, bins: Bins) -> float:
     """Rows whose value the baseline never had."""
     known = isinstance(bins, CategoryBins) and UNSEEN in bins.labels
     return float(live[bins.labels.index(UNSEEN)]) if isinstance(bins, CategoryBins) and known else 0.0
-
-
-def _check_bound(check: QualityCheck) -> float:
-    """Lower bound of a quality check's effect in units; its standard error follows from its effect and p-value."""
-    z = normal_quantile(1 - max(check.p, 1e-15) / 2)
-    return lower_bound(check.effect_pp, abs(check.effect_pp) / z if z > 0 else math.inf, QUALITY_UNIT_PP)

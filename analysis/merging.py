@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.evidence import Histogram, LogEvidence, MetricEvidence, Series, Traffic
+from analysis.evidence import Histogram, LogEvidence, MetricEvidence, Repeats, Series, Traffic
 from analysis.labels import merge_labels, shift_labels
 from analysis.slices import (
     cut_errors,
@@ -18,6 +18,7 @@ from analysis.slices import (
     merge_features,
     merge_histograms,
     merge_pairs,
+    merge_repeats,
     merge_traffic,
 )
 
@@ -36,6 +37,7 @@ def merge_logs(a: LogEvidence, b: LogEvidence) -> LogEvidence:
         newest=max(newest, default=None),
         labels=either(a.labels, b.labels, merge_labels),
         pairs=either(a.pairs, b.pairs, merge_pairs),
+        repeats=either(a.repeats, b.repeats, merge_repeats),
     )
 
 
@@ -45,7 +47,7 @@ def shift_logs(evidence: LogEvidence, seconds: int) -> LogEvidence:
     def moved(h: Histogram) -> Histogram:
         return replace(h, t=h.t + seconds)
 
-    traffic, errors = evidence.traffic, evidence.errors
+    traffic, errors, repeats = evidence.traffic, evidence.errors, evidence.repeats
     return LogEvidence(
         traffic=None
         if traffic is None
@@ -65,6 +67,9 @@ def shift_logs(evidence: LogEvidence, seconds: int) -> LogEvidence:
         ),
         newest=evidence.newest,
         labels=None if evidence.labels is None else shift_labels(evidence.labels, seconds),
+        repeats=None
+        if repeats is None
+        else Repeats(*(replace(counts, t=counts.t + seconds) for counts in (repeats.rows, repeats.repeated))),
     )
 
 

@@ -1,4 +1,4 @@
-"""Data-quality checks of one feature: nulls, unseen categories, range, constants, clipping, changes of unit."""
+"""Data-quality checks: nulls, unseen categories, range, constants, clipping, changes of unit; and request ids."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class QualityCheck:
     """A check that failed."""
 
     check: str
-    """null_rate, unseen_category, out_of_range, constant, clipping or unit_change."""
+    """null_rate, unseen_category, out_of_range, constant, clipping, unit_change or duplicate_ids."""
     now: float
     """Share of rows, 0..1."""
     baseline: float
@@ -65,6 +65,12 @@ def null_rate(nulls: float, n: float, nulls_windows: ArrayLike, n_windows: Array
 def out_of_range(outside: float, n: float, outside_windows: ArrayLike, n_windows: ArrayLike) -> QualityCheck | None:
     """Values beyond the outermost baseline quantiles, where 0.1 % on each side is expected; only a rise is reported."""
     found = _share_check("out_of_range", outside, n, outside_windows, n_windows, floor=2 * TAIL_SHARE)
+    return found if found is not None and found.effect_pp > 0 else None
+
+
+def duplicate_ids(repeated: float, n: float, repeated_windows: ArrayLike, n_windows: ArrayLike) -> QualityCheck | None:
+    """Rows whose request id came before among n rows with an id; only a rise is reported."""
+    found = _share_check("duplicate_ids", repeated, n, repeated_windows, n_windows)
     return found if found is not None and found.effect_pp > 0 else None
 
 

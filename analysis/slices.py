@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.evidence import Counts, Cube, ErrorCounts, Histogram, Key, Pairs, Traffic
+from analysis.evidence import Counts, Cube, ErrorCounts, Histogram, Key, Pairs, Repeats, Traffic
 from analysis.view import Window
 
 Floats = NDArray[np.float64]
@@ -131,6 +131,11 @@ def merge_pairs(a: Pairs, b: Pairs) -> Pairs:
     return Pairs(merge_counts(a.counts, b.counts), either(a.latency, b.latency, merge_histograms))
 
 
+def merge_repeats(a: Repeats, b: Repeats) -> Repeats:
+    """The sum of two spans or stores; an id that both have in one bucket is no repeat of the other's."""
+    return Repeats(merge_counts(a.rows, b.rows), merge_counts(a.repeated, b.repeated))
+
+
 def cut_counts(counts: Counts, keep: Callable[[Ints], NDArray[np.bool_]]) -> Counts:
     """Only the buckets whose start `keep` accepts."""
     rows = keep(counts.t)
@@ -167,6 +172,11 @@ def cut_features(
 def cut_pairs(pairs: Pairs, keep: Callable[[Ints], NDArray[np.bool_]]) -> Pairs:
     """Only the buckets whose start `keep` accepts."""
     return Pairs(cut_counts(pairs.counts, keep), None if pairs.latency is None else cut_histogram(pairs.latency, keep))
+
+
+def cut_repeats(repeats: Repeats, keep: Callable[[Ints], NDArray[np.bool_]]) -> Repeats:
+    """Only the buckets whose start `keep` accepts."""
+    return Repeats(cut_counts(repeats.rows, keep), cut_counts(repeats.repeated, keep))
 
 
 def model_counts(counts: Counts, model: str) -> Floats:

@@ -83,7 +83,7 @@ def _verdict(name: str, spent: float, limit: float) -> bool:
 
 
 async def first_data(folder: Path, baseline_s: int) -> tuple[DuckDbStore, Any, float]:
-    """From nothing to all five answers for a 30 minute window and its baseline."""
+    """From nothing to all answers for a 30 minute window and its baseline."""
     meter = Meter()
     window = Window(END - 1_800, END)
     baseline = Window(window.start - baseline_s, window.start)
@@ -100,6 +100,7 @@ async def first_data(folder: Path, baseline_s: int) -> tuple[DuckDbStore, Any, f
     await meter.measure("confidence", lambda: store.confidence(spans, STEP, CONFIDENCE_EDGES))
     await meter.measure("features", lambda: store.features(spans, STEP, bins))
     await meter.measure("errors", lambda: store.errors(spans, STEP))
+    await meter.measure("repeats", lambda: store.repeats(spans, STEP))
     return store, bins, meter.total
 
 
@@ -115,6 +116,7 @@ async def run(folder: Path) -> bool:
     await meter.measure("confidence", lambda: store.confidence(newest, STEP, CONFIDENCE_EDGES))
     await meter.measure("features", lambda: store.features(newest, STEP, bins))
     await meter.measure("errors", lambda: store.errors(newest, STEP))
+    await meter.measure("repeats", lambda: store.repeats(newest, STEP))
     fine &= _verdict("refresh", meter.total, REFRESH_LIMIT_S)
     print("for information")
     outcomes = (Not(Null("error_type")), Range("latency_ms", low=250))

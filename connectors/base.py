@@ -20,6 +20,7 @@ from analysis.evidence import (
     Labels,
     MetricEvidence,
     Pairs,
+    Repeats,
     Traffic,
 )
 from analysis.filters import ALL, Filter, Scalar
@@ -176,6 +177,13 @@ class LogStore(Protocol):
         (shadow_version, shadow_prediction, shadow_confidence, shadow_latency_ms, shadow_error_type) beside those of
         the served row, and is then answered from the pairs. Otherwise shadow rows are in no answer but to a filter
         that names `shadow`.
+        """
+        ...
+
+    async def repeats(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[Repeats | None]:
+        """Rows and those whose request id came before in the same bucket, by (model,); of many rows those of some ids.
+
+        Rows without an id do not count, shadow rows never do. None: request ids are not logged.
         """
         ...
 

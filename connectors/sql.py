@@ -23,6 +23,7 @@ from analysis.evidence import (
     Labels,
     NumericBins,
     Pairs,
+    Repeats,
     Traffic,
 )
 from analysis.filters import ALL, Filter, Scalar, conjunction, fields_of
@@ -38,6 +39,8 @@ from connectors.sqlhistograms import BinnedQuery, CountedQuery
 from connectors.sqllabels import FIELDS as LABEL_FIELDS
 from connectors.sqllabels import LabelQuery
 from connectors.sqlpairs import SERVED, PairQuery, pair_kinds, pairs_sql, rows_behind, widened
+from connectors.sqlrepeats import NAMES as REPEAT_NAMES
+from connectors.sqlrepeats import RepeatQuery
 from connectors.sqlrows import (
     LATENCY_EDGES_MS,
     Columns,
@@ -349,6 +352,21 @@ class SqlStore(SegmentQuestions):
         reply = await self._ask(spans, where, query.names, query.sql, width=len(query.names))
         columns = ("kind", "t", "model", "live", "shadow", "bin", *query.measures)
         value: Fetched[Pairs | None] = reply.fetched(query.pairs({name: reply.column(name) for name in columns}))
+        return value
+
+    async def repeats(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[Repeats | None]:
+        """Rows and those whose request id came before in the same bucket, by model; never those of a shadow version."""
+        schema = (await self._mapped()).schema
+        if "request_id" not in schema.fields:
+            return Fetched(None, "")
+        if "shadow" in schema.fields:
+            where = conjunction(where, SERVED)
+        bound = (await self._source(merge_spans(spans), REPEAT_NAMES)).rows
+        query = RepeatQuery(step, bound, self._dialect)
+        # In slices a bucket could be cut in two, and with it an id from its repeat.
+        reply = await self._ask(spans, where, REPEAT_NAMES, query.sql, width=0)
+        columns = ("t", "model", "n", "ids")
+        value: Fetched[Repeats | None] = reply.fetched(query.repeats({name: reply.column(name) for name in columns}))
         return value
 
     async def segments(

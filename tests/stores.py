@@ -25,6 +25,7 @@ from analysis.evidence import (
     Labels,
     MetricEvidence,
     Pairs,
+    Repeats,
     Traffic,
 )
 from analysis.filters import ALL, And, Eq, Filter, In, Not, Null, Scalar, format_filter
@@ -194,6 +195,11 @@ class Logs(Script):
     async def agreement(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[Pairs | None]:
         """Not logged."""
         await self.step("agreement", spans, where)
+        return Fetched(None, "")
+
+    async def repeats(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[Repeats | None]:
+        """Not logged."""
+        await self.step("repeats", spans, where)
         return Fetched(None, "")
 
     async def segments(

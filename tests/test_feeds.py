@@ -53,9 +53,9 @@ async def test_the_first_answer_arrives_in_parts_and_a_refresh_at_once() -> None
     seen: list[LogEvidence | None] = []
     async for _ in feed.poll(question(clock)):
         seen.append(feed.evidence)
-    assert [bool(e and e.traffic) for e in seen] == [True] * 6
-    assert [bool(e and e.errors) for e in seen] == [False, True, True, True, True, True]
-    assert [bool(e and e.features) for e in seen] == [False, False, False, True, True, True]
+    assert [bool(e and e.traffic) for e in seen] == [True] * 7
+    assert [bool(e and e.errors) for e in seen] == [False] + [True] * 6
+    assert [bool(e and e.features) for e in seen] == [False] * 3 + [True] * 4
     assert feed.status.state is State.LIVE
     assert await poll(feed, question(clock)) == 1
 

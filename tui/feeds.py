@@ -258,7 +258,7 @@ class LogFeed(Feed):
         return newest
 
 
-PARTS = ("traffic", "errors", "confidence", "features", "labels", "pairs")
+PARTS = ("traffic", "errors", "confidence", "features", "labels", "pairs", "repeats")
 """The order in which a poll reads: what the overview needs first comes first."""
 
 
@@ -318,6 +318,7 @@ class _RingSet:
                 labels.cut_labels,
             ),
             "pairs": Ring(lambda s: store.agreement(s, step, where), slices.merge_pairs, slices.cut_pairs),
+            "repeats": Ring(lambda s: store.repeats(s, step, where), slices.merge_repeats, slices.cut_repeats),
         }
         self.freeze(bins)
 
@@ -343,6 +344,7 @@ class _RingSet:
             errors=self.rings["errors"].value,
             labels=self.rings["labels"].value,
             pairs=self.rings["pairs"].value,
+            repeats=self.rings["repeats"].value,
         )
         return shift_logs(found, self._shift_s) if self._shift_s else found
 

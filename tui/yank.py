@@ -19,8 +19,9 @@ PARTS = {
     "error": "errors",
     "quality": "features",
     "feature": "features",
+    "duplicate_ids": "repeats",
 }
-"""Signal -> part of the evidence whose query shows it, where the names differ."""
+"""Signal or check -> part of the evidence whose query shows it, where the names differ."""
 
 
 def where_of(snapshot: Snapshot, finding: Finding | None, segment: Segment | None) -> Filter:
@@ -54,7 +55,8 @@ async def text(session: Session, snapshot: Snapshot, finding: Finding, segment: 
     store = _store(session)
     if store is not None:
         lines.append(f"SQL     WHERE {await store.condition(where)}")
-    query = session.evidence().queries.get(PARTS.get(finding.signal, finding.signal), "")
+    part = PARTS.get(finding.check) or PARTS.get(finding.signal, str(finding.signal))
+    query = session.evidence().queries.get(part, "")
     if query:
         lines += ["", f"-- the query behind {finding.signal}, as sent", query]
     return "\n".join(lines) + "\n"

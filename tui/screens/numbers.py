@@ -129,6 +129,12 @@ NUMBERS: dict[str, tuple[Number, ...]] = {
             "as the request rate",
             "lower alone: a client stopped sending it",
         ),
+        Number(
+            "sent again",
+            "share of rows whose request id came before in the same bucket",
+            "as in the baseline",
+            "look for retries without back-off, then for a second writer",
+        ),
     ),
     "infra": (
         Number(
