@@ -13,7 +13,7 @@ from analysis.answer import Finding, InfraPanel, InfraRow, PanelStatus, Severity
 from analysis.cases import Case
 from analysis.evidence import Series
 from analysis.proportions import ShareTest, share_test
-from analysis.ranking import lower_bound, severity, share_bound, standard_error, weighted
+from analysis.ranking import Z, lower_bound, severity, share_bound, standard_error, weighted
 from analysis.scales import scales
 from analysis.since import Since, since, since_value
 from analysis.slices import inside, tiles, window_sum, window_sums
@@ -35,9 +35,6 @@ LEVEL_UNIT = math.log(2)
 
 DEPENDENCY_UNIT = 0.01
 LATENCY_UNIT = math.log(1.5)
-CLIMB = 5.0
-"""Standard deviations of a window's samples that memory must climb: correlated noise alone climbs three."""
-
 MEMORY_HORIZON_S = 3 * 3_600
 """A memory limit that is reached within this time is worth a look; within a third of it, critical."""
 
@@ -59,7 +56,7 @@ class Reading:
     baseline: float
     """Mean over the reference windows."""
     history: Floats
-    """[K] means of the reference windows."""
+    """[K] means of stretches of the reference windows, each as long as that of `now`: a shorter mean varies more."""
     spread: float
     """Standard deviation of the samples within a reference window, typical."""
 
@@ -80,13 +77,15 @@ class Reading:
 
 def read(series: Series, frame: Frame, end: int) -> Reading | None:
     """Sum up one gauge; None when it has no sample in the last fifth of the live window before `end`."""
-    recent = Window(max(frame.live.start, end - max(frame.step * 3, frame.live.length // 5)), end)
+    length = max(frame.step * 3, frame.live.length // 5)
+    recent = Window(max(frame.live.start, end - length), end)
     now = _samples(series, recent)[1]
     if not len(now):
         return None
-    history, spreads = _levels(series, frame.references)
+    levels, spreads = _levels(series, frame.references)
+    history = _levels(series, tiles(frame.references, length))[0]
     spread = float(np.median(spreads)) if len(spreads) else math.inf
-    baseline = float(history.mean()) if len(history) else math.nan
+    baseline = float(levels.mean()) if len(levels) else math.nan
     return Reading(series, float(now.mean()), baseline, history, spread)
 
 
@@ -135,8 +134,10 @@ def infra_cases(all_readings: Sequence[Reading], frame: Frame) -> list[Case]:
 def memory_case(reading: Reading, limit: float | None, frame: Frame) -> Case | None:
     """Memory that grows steadily: how long until the limit, from the slope of the live window (Theil-Sen median).
 
-    Steadily: beyond all that the reference windows saw by as much as the samples of a window differ, twice that unless
-    it is half as fast again as ever. A collected heap climbs too, but to a height that it had before.
+    Steadily: the slope less 2.576 times what slopes of that length differ by in the reference windows still reaches the
+    limit in time, and the level is above all that they saw by as much as the samples of a window differ. Noise with a
+    memory climbs steeply, but as steeply at other times; a collected heap climbs to a height that it had before.
+    Without references every part of the live window has to climb so.
     """
     series = reading.series
     t, v = _live(series, frame)
@@ -149,10 +150,13 @@ def memory_case(reading: Reading, limit: float | None, frame: Frame) -> Case | N
     left = max(0.0, (limit - level) / per_s) if per_s > 0 else math.inf
     rising = per_s * 600 > 0.01 * limit and left < MEMORY_HORIZON_S
     if rising:
-        fastest, highest = _most(series, tiles(frame.references, length))
-        wobble = reading.spread if math.isfinite(reading.spread) else 0.0
-        faster = per_s > 1.5 * fastest and per_s * length > CLIMB * wobble
-        rising = level > highest + (1 if faster else 2) * wobble if math.isfinite(highest) else faster
+        slopes, highest = _climbs(series, tiles(frame.references, length))
+        if len(slopes):
+            surely = per_s - Z * standard_error(slopes, 0.0, limit / MEMORY_HORIZON_S)
+            new = level > highest + (reading.spread if math.isfinite(reading.spread) else 0.0)
+        else:
+            surely, new = min(_climbs(series, tiles((frame.live,), length))[0], default=0.0), True
+        rising = new and surely * MEMORY_HORIZON_S > limit - level
     near = v[-1] / limit >= 0.9 and v[-1] / limit - reading.baseline / limit > 0.05
     if not (rising or near):
         return None
@@ -316,15 +320,16 @@ def _climb(t: Floats, v: Floats) -> tuple[float, float]:
     return gradient, intercept
 
 
-def _most(series: Series, windows: Iterable[Window]) -> tuple[float, float]:
-    """The fastest climb per second within one of the windows, and the highest sample of all; 0 and inf without any."""
-    fastest, highest = 0.0, -math.inf
+def _climbs(series: Series, windows: Iterable[Window]) -> tuple[Floats, float]:
+    """[K] climb per second within each window that holds three samples or more, and the highest sample of them all."""
+    slopes: list[float] = []
+    highest = -math.inf
     for window in windows:
         t, v = _samples(series, window)
         if len(t) >= 3:
-            fastest = max(fastest, _climb(t, v)[0])
+            slopes.append(_climb(t, v)[0])
             highest = max(highest, float(v.max()))
-    return fastest, highest if math.isfinite(highest) else math.inf
+    return np.array(slopes), highest
 
 
 def _samples(series: Series, window: Window) -> tuple[Floats, Floats]:

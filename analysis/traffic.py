@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +14,20 @@ from analysis.cases import Case
 from analysis.evidence import Counts
 from analysis.filters import Eq
 from analysis.ranking import lower_bound, severity, standard_error, weighted
-from analysis.scales import scales
+from analysis.scales import Scale, scales
 from analysis.since import since_level
 from analysis.slices import grid, grid_times, key_index, model_counts, window_sum, window_sums
 from analysis.view import Frame, Window
 from analysis.words import duration, percent, ratio
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 RATE_UNIT = math.log(1.3)
 """The log ratio of a request rate that is worth a look."""
+
+RISE = 2.0
+"""Times the expected rate from which a rise is urgent: what more requests do shows in latency, errors and queues."""
 
 VERSION_SHARE = 0.005
 """Share of the window's requests from which a new version is an event."""
@@ -45,49 +50,64 @@ def rate_case(requests: Counts, frame: Frame, newest: float | None, model: str) 
     otherwise their mean.
     """
     n = model_counts(requests, model)
-    best: tuple[float, float, Window, float, float] | None = None
-    for scale in scales(frame, newest):
-        live = _complete(scale.live, newest, requests.step)
-        if live.length < scale.live.length / 2:
-            continue
-        seconds = float(live.length)
-        now = float(window_sum(requests.t, n, live)) / seconds
-        windows = scale.references
-        rates = window_sums(requests.t, n, windows) / np.array([w.length for w in windows])
-        used = rates > 0
-        if used.sum() < 3 or now <= 0:
-            continue
-        logs = np.log(rates[used])
-        middles = np.array([(w.start + w.end) / 2 for w in windows])[used]
-        expected, residuals = _expectation(middles, logs, (live.start + live.end) / 2, adjoining=frame_adjoins(frame))
-        effect = math.log(now) - expected
-        sampling = math.sqrt(1 / max(1.0, now * seconds))
-        error = standard_error(residuals, sampling, RATE_UNIT)
-        bound = lower_bound(effect, error, RATE_UNIT)
-        if best is None or bound > best[0]:
-            best = (bound, effect, live, now, math.exp(expected))
-    if best is None or best[0] <= 0:
+    moves = [_move(requests.t, n, scale, newest, requests.step, frame) for scale in scales(frame, newest)]
+    best = max((move for move in moves if move is not None), key=lambda move: (move.urgent, move.bound), default=None)
+    if best is None or best.bound <= 0:
         return None
-    bound, effect, window, now, base = best
     onset = since_level(requests.t, n, frame, newest)
     return Case(
         Finding(
             signal=Signal.REQUEST_RATE,
             model=model,
-            severity=severity(Signal.REQUEST_RATE, bound),
-            title=f"requests {_rate(base)} -> {_rate(now)} {ratio(now, base)}",
-            effect=effect / RATE_UNIT,
-            score=weighted(Signal.REQUEST_RATE, bound),
-            n=now * window.length,
+            severity=severity(Signal.REQUEST_RATE, best.bound) if best.urgent else Severity.INFO,
+            title=f"requests {_rate(best.expected)} -> {_rate(best.now)} {ratio(best.now, best.expected)}",
+            effect=best.effect / RATE_UNIT,
+            score=weighted(Signal.REQUEST_RATE, best.bound),
+            n=best.now * best.window.length,
             n_baseline=float(window_sums(requests.t, n, frame.references).sum()),
-            now=now,
-            baseline=base,
+            now=best.now,
+            baseline=best.expected,
             unit="req/s",
             onset=None if onset is None else onset.start,
         ),
         None,
-        window if onset is None else Window(onset.start, frame.live.end),
+        best.window if onset is None else Window(onset.start, frame.live.end),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """What the rate of one window says; rates in requests per second."""
+
+    window: Window
+    now: float
+    expected: float
+    effect: float
+    """log(now / expected)."""
+    bound: float
+    """Lower bound of |effect| in units."""
+    urgent: bool
+
+
+def _move(t: Ints, n: Floats, scale: Scale, newest: float | None, step: int, frame: Frame) -> _Move | None:
+    """The rate of a window against its references; None without requests, three references or half of the window."""
+    live = _complete(scale.live, newest, step)
+    if live.length < scale.live.length / 2:
+        return None
+    now = float(window_sum(t, n, live)) / live.length
+    rates = window_sums(t, n, scale.references) / np.array([w.length for w in scale.references])
+    used = rates > 0
+    if used.sum() < 3 or now <= 0:
+        return None
+    logs = np.log(rates[used])
+    middles = np.array([(w.start + w.end) / 2 for w in scale.references])[used]
+    expected, residuals = _expectation(middles, logs, (live.start + live.end) / 2, adjoining=frame_adjoins(frame))
+    effect = math.log(now) - expected
+    sampling = math.sqrt(1 / max(1.0, now * live.length))
+    bound = lower_bound(effect, standard_error(residuals, sampling, RATE_UNIT), RATE_UNIT)
+    # Lost requests are a symptom at any size that counts; a burst as high as one before it is the usual traffic.
+    usual = effect > 0 and (bound * RATE_UNIT < math.log(RISE) or now <= float(rates.max()))
+    return _Move(live, now, math.exp(expected), effect, bound, urgent=not usual)
 
 
 def frame_adjoins(frame: Frame) -> bool:

@@ -11,6 +11,7 @@ from analysis.answer import PanelStatus, Severity, Signal, State
 from analysis.cases import Case
 from analysis.evidence import Series
 from analysis.infra import infra_cases, infra_panel, readings, slope
+from bench.healthy import correlated
 from tests.evidence import FRAME, ONSET, RECENT, after, gauge, listed, steady
 
 GIB = 2.0**30
@@ -49,6 +50,21 @@ def test_a_leak_that_is_older_than_the_baseline_is_found_too() -> None:
 def test_a_heap_that_is_collected_is_no_leak() -> None:
     saw = gauge("memory", lambda t: (1 + t % 2_700 / 2_700) * GIB, unit="B", replica="r1", model="shop")
     assert cases_of(saw, LIMIT) == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_memory_that_wanders_is_no_leak(seed: int) -> None:
+    noise = 2 * GIB * (1 + 0.03 * correlated(np.random.default_rng(seed), (24 * 60,), tau=20))
+    wandering = gauge("memory", lambda t: float(noise[int(t) // 60 % len(noise)]), unit="B", replica="r1", model="shop")
+    assert cases_of(wandering, LIMIT) == []
+
+
+def test_ten_minutes_of_climbing_without_history_are_no_leak_yet() -> None:
+    def late(t: float) -> float:
+        return GIB + max(0.0, t - RECENT) / 60 * 0.05 * GIB
+
+    new = gauge("memory", late, unit="B", since=FRAME.live.start, replica="r1", model="shop")
+    assert cases_of(new, LIMIT) == []
 
 
 def test_a_share_of_memory_has_one_as_its_limit() -> None:

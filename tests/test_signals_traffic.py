@@ -67,6 +67,27 @@ def test_a_threefold_spike_is_critical() -> None:
     assert "x3.0" in case.finding.title
 
 
+def test_half_as_much_again_is_told_without_urgency_and_half_of_it_lost_warns() -> None:
+    more, less = rate_of(Model(rate=after(ONSET, 32, 20))), rate_of(Model(rate=after(ONSET, 10, 20)))
+    assert more is not None
+    assert less is not None
+    assert more.finding.severity is Severity.INFO
+    assert listed(more) is not None
+    assert less.finding.severity.rank >= Severity.WARNING.rank
+
+
+@pytest.mark.parametrize(("earlier", "urgent"), [(120, False), (30, True)])
+def test_a_burst_as_high_as_one_before_it_is_the_usual_traffic(earlier: float, urgent: bool) -> None:
+    before = FRAME.live.start - 9_000
+
+    def bursts(t: float) -> float:
+        return 100 if t >= RECENT else earlier if before <= t < before + 600 else 20
+
+    case = rate_of(Model(rate=bursts))
+    assert case is not None
+    assert (case.finding.severity.rank >= Severity.WARNING.rank) is urgent
+
+
 @pytest.mark.parametrize("phase", range(8))
 @pytest.mark.parametrize("rate", [2, 500])
 def test_the_daily_swing_is_no_change(rate: float, phase: int) -> None:
