@@ -3,7 +3,8 @@
 One model at a time, a simulated day of minute buckets, judged by what the session itself calls (`triage.judge`, which
 settles). A finding counts once when it becomes a warning or worse, and again only after it was forgotten. One look a
 minute at a random second: within a minute of data further looks confirm nothing (`--looks` shows it). Design families
-are those on which the rules were chosen; held-out families have other noise, memory and rates, and decide.
+are those on which the rules were chosen or whose alarms were looked at; held-out families are noisy for other reasons,
+and decide.
 
 Beside it, on the same features and windows, the fixed thresholds of other tools: PSI > 0.2,
 NannyML's Jensen-Shannon > 0.1, Evidently's (Jensen-Shannon > 0.1 for categories, Wasserstein > 0.1 for numbers), each
@@ -159,16 +160,16 @@ def bounds(count: int, days: float) -> tuple[float, float]:
 
 
 def quiet(
-    families: tuple[Family, ...], days: int, features: int, seed: int, per_minute: int, *, verbose: bool
+    families: tuple[Family, ...], spans: int, minutes: int, features: int, seed: int, per_minute: int, *, verbose: bool
 ) -> float:
     """Print the rows of some families; the rate of all together."""
-    total, raised = 0, 0
+    total, raised, days = 0.0, 0, spans * minutes / DAY
     fixed: Counter[str] = Counter()
     for family in families:
         started, mine = time.process_time(), 0
         fired, theirs, signals = 0, Counter[str](), Counter[str]()
-        for i in range(days):
-            alarms, episodes = watch(family, seed + i, features, range(DAY), per_minute=per_minute)
+        for i in range(spans):
+            alarms, episodes = watch(family, seed + i, features, range(minutes), per_minute=per_minute)
             mine, fired = mine + len(alarms.raised), fired + len(alarms.fired)
             signals.update(str(f.signal) for _, f in alarms.raised)
             theirs.update(episodes)
@@ -188,7 +189,7 @@ def quiet(
         fixed.update(theirs)
     low, high = bounds(raised, total)
     others = "  ".join(f"{fixed[name] / total:9.1f}" for name in fixed)
-    print(f"{'all':14} {raised / total:6.2f} [{low:.2f}, {high:.2f}] of {total} model-days{'':6}{others}")
+    print(f"{'all':14} {raised / total:6.2f} [{low:.2f}, {high:.2f}] of {total:.2g} model-days{'':6}{others}")
     print(
         f"{'':14} limit {LIMIT:.2f}: {raised / total / LIMIT:.2f} of it; one a week: {raised / total / WEEK:.2f} of it"
     )
@@ -216,7 +217,8 @@ def power(families: tuple[Family, ...], repeats: int, features: int, seed: int) 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--days", type=int, default=1, help="days per family")
+    parser.add_argument("--days", type=int, default=1, help="days per family, each with a seed of its own")
+    parser.add_argument("--hours", type=int, default=24, help="of each day that are looked at")
     parser.add_argument("--features", type=int, default=200)
     parser.add_argument("--families", default="", help="names, comma-separated; default all")
     parser.add_argument("--looks", type=int, default=1, help="looks per minute")
@@ -230,7 +232,7 @@ def main() -> None:
         if not kept or not chosen.days:
             continue
         print(f"{title}: warnings per model and day [95 %]; episodes per day of PSI > 0.2, NannyML, Evidently")
-        quiet(kept, chosen.days, chosen.features, chosen.seed, chosen.looks, verbose=chosen.verbose)
+        quiet(kept, chosen.days, chosen.hours * 60, chosen.features, chosen.seed, chosen.looks, verbose=chosen.verbose)
     if chosen.repeats:
         print("planted faults, held-out families")
         kept = tuple(family for family in HELD_OUT if not wanted or family.name in wanted)
