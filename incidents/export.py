@@ -98,7 +98,7 @@ def handoff(incident: Incident, now: float) -> str:
         f"{incident.id} SEV-{incident.severity} {incident.status}{' DRILL' if incident.drill else ''}"
         f"{f', merged into {incident.merged_into}' if incident.merged_into else ''}",
         f"what: {incident.title}",
-        f"where: {_scope(incident) or 'not narrowed down'}",
+        f"where: {scope(incident) or 'not narrowed down'}",
         f"since: {utc(incident.onset) or 'no onset could be told'}"
         f"{f' ({duration(now - incident.onset)} ago)' if incident.onset is not None else ''}"
         f", declared {utc(incident.declared)} by {incident.declared_by.user if incident.declared_by else '?'}",
@@ -142,7 +142,7 @@ def _facts(known: Incident) -> Iterable[str]:
     facts = (
         ("Severity", f"SEV-{known.severity}{f' ({known.severity_reason})' if known.severity_reason else ''}"),
         ("Status", f"{known.status}{f', merged into {known.merged_into}' if known.merged_into else ''}"),
-        ("Scope", _scope(known)),
+        ("Scope", scope(known)),
         ("Onset", f"{utc(known.onset) or 'not known'}{f', {known.onset_method}' if known.onset_method else ''}"),
         ("Time to detect", _took(took.detect)),
         ("Time to declare", _took(took.declare)),
@@ -245,7 +245,8 @@ def _responders(known: Incident) -> Iterable[str]:
     return [f"- {_text(name)}{f', {_text(by_role[name])}' if name in by_role else ''}" for name in names]
 
 
-def _scope(known: Incident) -> str:
+def scope(known: Incident) -> str:
+    """Model, version, environment, segment and filter; empty where nothing is narrowed down."""
     segment = known.readings[0].where if known.readings else ()
     where = " ".join(f"{dim}={value}" for dim, value in segment)
     version = f"version {known.version}" if known.version and "version" not in dict(segment) else ""

@@ -111,6 +111,10 @@ class Journal:
                 self._seen[incident] = max(self._seen.get(incident, 0.0), found.events[-1].t)
             return found
 
+    def stamp(self, incident: str) -> tuple[tuple[str, int], ...]:
+        """See `Reader.stamp`."""
+        return self._reader.stamp(incident)
+
     def blob(self, incident: str, name: str) -> bytes:
         """See `Reader.blob`."""
         return self._reader.blob(incident, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -67,6 +68,14 @@ class Reader:
                 problems.append(f"data of event {event.id} cannot be read: {error}")
                 whole.append(event)
         return History(incident, tuple(whole), sum(file.torn for file in files), tuple(problems))
+
+    def stamp(self, incident: str) -> tuple[tuple[str, int], ...]:
+        """The files of an incident and their sizes in bytes: the same as long as no line was added."""
+        found = []
+        for path in self._paths(incident):
+            with contextlib.suppress(OSError):  # gone between the two calls; `history` says what cannot be read
+                found.append((str(path), path.stat().st_size))
+        return tuple(found)
 
     def blob(self, incident: str, name: str) -> bytes:
         """The content of a blob.

@@ -20,6 +20,7 @@ from analysis.view import Window
 from connectors.base import Schema, Watermark
 from demo.run import write
 from tui.app import Triage
+from tui.clipboard import Copied
 from tui.config import load
 from tui.config_schema import LogSource, ScrapeSource
 from tui.keys import KEYS
@@ -72,6 +73,18 @@ async def located(pilot: Pilot[None]) -> Triage:
     app = app_of(pilot)
     await until(pilot, lambda: bool(app.snapshot and app.snapshot.findings and app.snapshot.findings[0].where))
     return app
+
+
+def clipboard(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A list that gets what is copied."""
+    copied: list[str] = []
+
+    async def keep(text: str, app: object) -> Copied:
+        copied.append(text)
+        return Copied("file", None)
+
+    monkeypatch.setattr("tui.clipboard.copy", keep)
+    return copied
 
 
 def read(names: list[str]) -> dict[str, str]:

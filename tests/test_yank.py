@@ -9,7 +9,7 @@ import pytest
 
 from analysis.filters import And, Eq, In, Match, Not, Null, Range, parse_filter
 from connectors.selectors import selector
-from tests.test_app import fleet, located, options, until
+from tests.test_app import clipboard, fleet, located, options, until
 from tui.app import Triage
 
 __all__ = ["fleet"]
@@ -42,13 +42,7 @@ def test_what_promql_cannot_say_is_named() -> None:
 async def test_y_copies_the_finding_with_its_filter_and_capital_y_the_report(
     fleet: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copied: list[str] = []
-
-    async def keep(text: str, app: object) -> Any:
-        copied.append(text)
-        return type("Copied", (), {"words": "copied", "path": None})()
-
-    monkeypatch.setattr("tui.clipboard.copy", keep)
+    copied = clipboard(monkeypatch)
     async with Triage(options(fleet)).run_test(size=(120, 40)) as pilot:
         app = await located(pilot)
         await pilot.press("enter", "y")

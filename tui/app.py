@@ -19,10 +19,10 @@ from textual.worker import Worker, WorkerState
 
 from analysis.answer import Snapshot
 from tui import lifecycle
-from tui.comparing import Comparing
 from tui.driver import CellDiffDriver
 from tui.keys import KEYS
 from tui.options import Options
+from tui.responding import Responding
 from tui.screens.main import MainScreen
 from widgets.look import Look
 
@@ -53,7 +53,7 @@ class Answered(Message):
         return isinstance(message, Answered)
 
 
-class Triage(Comparing):
+class Triage(Responding):
     """mltriage's screen: asks, answers, and says what it wrote."""
 
     TITLE = "mltriage"
@@ -89,6 +89,7 @@ class Triage(Comparing):
         """After the first paint: numpy, DuckDB and httpx take longer to import than the screen takes to draw."""
         gc.enable()
         self._answer_loop()
+        self.watch_incidents()
         if self.options.targets:
             self._delivery_loop()
         self.set_interval(1.0, self._tick)
@@ -218,6 +219,7 @@ class Triage(Comparing):
             await self.poller.stop()
         if self.session is not None:
             await self.session.close()
+        await self.close_journal()
         if self._lifecycle is not None:
             self._lifecycle.close()
 

@@ -13,7 +13,7 @@ from tui.cli_options import resolve as options_of
 
 if TYPE_CHECKING:
     from incidents.events import Kind
-    from tui.incident_delivery import Telling
+    from tui.flagging import Telling
 
 STATUSES = ("investigating", "identified", "mitigating", "monitoring", "resolved", "false alarm")
 
@@ -70,8 +70,8 @@ def flag(
     if join and new:
         raise click.UsageError("--join and --new exclude each other", ctx=ctx)
     options = options_of(ctx, need_source=True)
+    from tui.flagging import Telling, Wish
     from tui.incident_commands import flag as flag_it
-    from tui.incident_delivery import Telling, Wish
 
     telling = Telling(() if no_notify else to or None, wait)
     return flag_it(options, Wish(finding, title, severity, note, join, new, drill, dry_run), telling)
@@ -324,7 +324,7 @@ def _change(ctx: click.Context, incident: str, kind: Kind, data: Mapping[str, An
 
 def _telling(ctx: click.Context) -> Telling:
     """From the flags of the group."""
-    from tui.incident_delivery import Telling
+    from tui.flagging import Telling
 
     assert ctx.parent is not None
     given = ctx.parent.params

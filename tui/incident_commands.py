@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.printable import printable
 from tui import incident_delivery as outgoing
-from tui.incident_delivery import Telling, Wish
+from tui.flagging import Telling, Wish, add, save
 from tui.incident_store import UnknownIncidentError, find, kept_screen, kept_snapshot, open_journal, record
+from tui.incident_text import as_text as incident_text
 from tui.options import Options
 
 if TYPE_CHECKING:
     from incidents.events import Kind
     from incidents.flagging import Draft
     from incidents.journal import Journal, Saved
-    from incidents.record import Incident
 
 SAVED, NOTHING, NOT_DURABLE, NOT_SAVED = 0, 1, 2, 3
 """Exit status: saved; nothing to flag, or no such incident; saved in memory alone; not saved."""
@@ -76,26 +76,7 @@ def flag(options: Options, wish: Wish, telling: Telling) -> int:
 def _flagged(
     journal: Journal, options: Options, wish: Wish, telling: Telling, wanted: Draft, target: str | None
 ) -> int:
-    from incidents.events import Kind
-    from incidents.flagging import declare, join
-
-    if target is not None:
-        notify = outgoing.wanted_by(options, telling, Kind.EVIDENCE, record(journal, target))
-        saved = join(journal, target, wanted, text=wish.title or "", notify=notify)
-    else:
-        saved = declare(
-            journal,
-            wanted,
-            title=wish.title,
-            severity=wish.severity,
-            drill=wish.drill,
-            environment=options.incidents.environment or "",
-            notify=outgoing.wanted_by(options, telling, Kind.DECLARED),
-        )
-    if wish.note:
-        incident = record(journal, saved.event.incident)
-        notify = outgoing.wanted_by(options, telling, Kind.NOTE, incident)
-        journal.append(incident.id, Kind.NOTE, {"text": wish.note, "notify": notify})
+    saved = save(journal, options, wanted, wish, telling, target)
     sys.stdout.write(f"{saved.event.incident}\n")
     sys.stdout.flush()
     return _told(journal, saved) or outgoing.deliver(journal, options, telling)
@@ -107,10 +88,7 @@ def change(options: Options, typed: str, kind: Kind, data: Mapping[str, Any], te
 
     journal = open_journal(options)
     try:
-        # Read before it is written to, so that the new event comes after all that is known.
-        incident = record(journal, find(journal, typed))
-        notify = outgoing.wanted_by(options, telling, kind, incident)
-        saved = journal.append(incident.id, kind, {**data, "notify": notify})
+        saved = add(journal, options, find(journal, typed), kind, data, telling)
         return _told(journal, saved) or outgoing.deliver(journal, options, telling)
     except UnknownIncidentError as error:
         return _refuse(str(error))
@@ -146,7 +124,7 @@ def show(options: Options, typed: str, form: str, out: Path | None = None) -> in
         incident = record(journal, find(journal, typed))
         history = journal.history(incident.id)
         forms: Mapping[str, Callable[[], str]] = {
-            "text": lambda: _as_text(incident, journal),
+            "text": lambda: incident_text(journal, incident.id),
             "json": lambda: export.as_json(incident, history, kept_snapshot(journal, incident)) + "\n",
             "markdown": lambda: export.as_markdown(
                 incident, kept_snapshot(journal, incident), kept_screen(journal, incident)
@@ -242,21 +220,6 @@ def purge(options: Options, typed: str, confirm: Callable[[str], bool]) -> int:
         journal.close()
     _say(f"deleted {incident.id}")
     return SAVED
-
-
-def _as_text(incident: Incident, journal: Journal) -> str:
-    """An incident for a terminal: what is known, then the timeline."""
-    from incidents.export import handoff, utc
-
-    history = journal.history(incident.id)
-    lines = [handoff(incident, time.time()).rstrip("\n"), "", "TIMELINE"]
-    for line in incident.timeline:
-        taken = "(retracted) " if line.retracted else ""
-        lines.append(f"  {utc(line.t)}  {line.actor.user:<10} {line.kind:<14} {taken}{printable(line.text)}")
-    lines += [f"evidence: {utc(kept.t)} {', '.join(kept.blobs.values())}" for kept in incident.evidence]
-    if history.torn or history.problems:
-        lines += [f"note: {history.torn} torn lines", *(f"note: {printable(p)}" for p in history.problems)]
-    return "\n".join(lines) + "\n"
 
 
 def _told(journal: Journal, saved: Saved) -> int:

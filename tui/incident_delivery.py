@@ -9,20 +9,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.printable import printable
+from tui.flagging import Telling, Wish, wanted_by
 from tui.options import Options
 from tui.targets import channels_of
 
 if TYPE_CHECKING:
-    from incidents.events import Kind
     from incidents.flagging import Draft
     from incidents.journal import Journal
     from incidents.outbox import Delivery
-    from incidents.record import Incident
 
 LOOK_EVERY_S = 2.0
 ASSERT_EVERY_S = 120.0
@@ -30,39 +28,6 @@ ASSERT_EVERY_S = 120.0
 
 NOT_TOLD = 4
 """Exit status: saved, but a target refused it, or it cannot be known whether it arrived."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What `mltriage flag` was asked for."""
-
-    finding: int | None = None
-    """Rank of the finding, from 1; None takes the first."""
-    title: str | None = None
-    severity: int | None = None
-    note: str = ""
-    join: str | None = None
-    new: bool = False
-    drill: bool = False
-    dry_run: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Telling:
-    """Who is told, and for how long it may take."""
-
-    to: tuple[str, ...] | None = None
-    """Names of targets; None for all that want it, () for none."""
-    wait_s: float = 10.0
-    """What is not told by then stays in the outbox."""
-
-
-def wanted_by(options: Options, telling: Telling, kind: Kind, incident: Incident | None = None) -> list[str]:
-    """The targets that are to be told of an event: of a known incident, those that know of it."""
-    from incidents.outbox import names_for
-
-    among = telling.to if telling.to is not None or incident is None else tuple(incident.told)
-    return list(names_for(channels_of(options), kind, among))
 
 
 def deliver(journal: Journal, options: Options, telling: Telling) -> int:

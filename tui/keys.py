@@ -30,10 +30,11 @@ class Key:
         return Binding(self.keys, self.action, self.what, id=self.id, show=False, priority=False)
 
 
-ON_DEMAND = ("records", "split", "selection", "versions")
-"""Pages whose content is fetched when they are opened."""
+ON_DEMAND = ("records", "split", "selection", "versions", "incidents")
+"""Pages beside the answer; Esc leads back to where they were opened from."""
 
-PAGES = ("overview", "latency", "confidence", "errors", "features", "infra", "records", "accuracy", "versions")
+PAGES = ("overview", "latency", "confidence", "errors", "features", "infra", "records", "accuracy", "versions",
+         "incidents")  # fmt: skip
 
 KEYS = (
     Key("drill", "enter", "Enter", "drill", "open what the cursor is on; a segment becomes the filter", "drill"),
@@ -45,6 +46,7 @@ KEYS = (
     Key("undo_filter", "u,backspace", "u", "undo_filter", "undo the last filter"),
     Key("exclude", "x", "x", "exclude", "leave out the segment under the cursor"),
     Key("records", "7,o", "7 o", "page('records')", "records: the rows behind the finding at hand"),
+    Key("incidents", "8", "8", "page('incidents')", "incidents of everybody on this store, with timeline and delivery"),
     Key("accuracy", "9", "9", "page('accuracy')", "accuracy screen: labels, calibration, estimate"),
     Key("versions", "V", "V", "page('versions')", "versions side by side, and what a shadow version answers"),
     Key("version_a", "less_than_sign", "<", "version('a')", "on the versions screen: the next version as A"),
@@ -68,7 +70,11 @@ KEYS = (
     Key("any_baseline", "C", "C", "any_baseline", "type a baseline: previous, 1d, 1w, FROM..TO, version:V"),
     Key("model", "m", "m", "next_model", "next model in focus"),
     Key("zone", "z", "z", "zone", "times in UTC or in your zone"),
-    Key("copy", "y", "y", "copy", "copy the finding or the record at hand; its filter also as PromQL and SQL"),
+    Key("flag", "F", "F", "flag", "flag the change at hand as an incident: on the disk before anybody is told", "flag"),
+    Key("note", "a", "a", "note", "add a note to the incident at hand: under the cursor, or the one flagged last"),
+    Key("severity", "S", "S", "severity", "another severity of the incident at hand, and why"),
+    Key("status", "T", "T", "status", "another status of the incident at hand: mitigating, resolved, false alarm ..."),
+    Key("copy", "y", "y", "copy", "copy the finding, record or incident at hand; a filter also as PromQL and SQL"),
     Key("copy_report", "Y", "Y", "copy('report')", "copy the whole report"),
     Key("export", "e", "e", "export", "write the report to files (Markdown, JSON) and the screen (SVG)"),
     Key("mouse", "M", "M", "mouse", "mouse on or off: off leaves text selection to the terminal"),

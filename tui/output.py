@@ -40,12 +40,15 @@ async def copy(app: Triage, *, report: bool) -> None:
 
 
 async def _at_hand(app: Triage, snapshot: Snapshot) -> str | None:
-    """The record or the finding under the cursor as text; None when there is neither."""
+    """The record, the incident or the finding under the cursor as text; None when there is none."""
     record = app.main.query_one(RecordsPanel).item
     if app.main.page == "records" and record is not None:
         from tui.records import as_json
 
         return as_json(record)
+    incident = app.incident_at_hand if app.main.page == "incidents" else None
+    if incident is not None:
+        return await app.incident_text(incident.id)
     finding = app.main.finding
     if finding is None or app.session is None:
         return None

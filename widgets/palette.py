@@ -77,6 +77,7 @@ _ROLES = {
     "limit": "{vermillion}",
     "onset": "{vermillion}",
     "version": "{yellow}",
+    "incident": "{purple}",
     "time": "bold {strong}",
     "selection": "{sky}",
     "key": "bold {strong}",

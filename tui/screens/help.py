@@ -68,6 +68,13 @@ EXPLAINED = {
         " of the window. holds: share of the selected rows that lie in the segment; selected and outside: share of the"
         " rows that are selected, in it and elsewhere. No baseline is needed. Enter makes a segment the filter."
     ),
+    "incidents": (
+        "What was flagged, by everybody who writes to this folder (in the title; private or shared). sev: 1 is the"
+        " worst. age: since it was declared. told: the last word of each target; ok has arrived, retry goes on, failed"
+        " needs you, unknown may have arrived and is not sent twice. The newest lines of the timeline stand last; Enter"
+        " shows all. a adds a note, S another severity, T another status (resolved closes it); y copies it as text."
+        " On the charts the purple marks are these incidents. No row: nothing was flagged here; F flags."
+    ),
     "records": (
         "The newest rows of the log behind the finding that was at hand, at most 100: the question stands in the title."
         " Enter shows one whole, y copies it as JSON, comma chooses the columns. *** is a field that the configuration"

@@ -9,7 +9,7 @@ from textual.containers import Container
 from textual.events import Resize
 from textual.screen import Screen
 
-from analysis.answer import Finding, Signal, Snapshot
+from analysis.answer import Finding, Mark, Signal, Snapshot
 from tui.keys import KEYS, ON_DEMAND
 from tui.screens.prompt import Prompt
 from widgets.accuracy import AccuracyPanel
@@ -18,12 +18,13 @@ from widgets.confidence import ConfidencePanel
 from widgets.errors import ErrorsPanel
 from widgets.features import FeaturesPanel
 from widgets.header import HeaderPanel, HeaderPart
+from widgets.incidents import IncidentsPanel, IncidentsPart
 from widgets.infra import InfraPanel
 from widgets.keys import Hint, KeysLine
 from widgets.latency import LatencyPanel
 from widgets.look import Look, Scene
 from widgets.models import ModelsPanel
-from widgets.panel import Panel, Part
+from widgets.panel import Panel, Part, text_of
 from widgets.records import RecordsPanel
 from widgets.segments import SegmentsPanel
 from widgets.selection import SelectionPanel
@@ -71,6 +72,8 @@ class MainScreen(Screen[None]):
         self._pinned: tuple[str, str, str] | None = None
         self.cursor: float | None = None
         self.selection: tuple[float, float] | None = None
+        self._incidents: IncidentsPart | None = None
+        self._incident_marks: tuple[Mark, ...] = ()
         self.came_from = "overview"
         """The page from which records or a split were opened."""
 
@@ -94,6 +97,7 @@ class MainScreen(Screen[None]):
         yield RecordsPanel(look, id="records")
         yield SplitPanel(look, id="split")
         yield SelectionPanel(look, id="selection")
+        yield IncidentsPanel(look, id="incidents")
         yield Prompt(id="prompt")
         yield KeysLine(look, id="keys")
 
@@ -123,7 +127,7 @@ class MainScreen(Screen[None]):
         self.snapshot = snapshot
         scene = self.scene
         with self.app.batch_update():
-            self.query_one(HeaderPanel).show(HeaderPart.of(snapshot), scene)
+            self.query_one(HeaderPanel).show(self._header(snapshot), scene)
             self.query_one(ChangesPanel).show(snapshot.findings, scene)
             self.query_one(ModelsPanel).show(snapshot.models, scene)
             self.query_one(LatencyPanel).show(snapshot.latency, scene)
@@ -133,7 +137,32 @@ class MainScreen(Screen[None]):
             self.query_one(InfraPanel).show(snapshot.infra, scene)
             self.query_one(ShadowPanel).show(snapshot.shadow, scene)
             self.query_one(AccuracyPanel).show(snapshot.accuracy, scene)
+            if self._incidents is not None:
+                self.query_one(IncidentsPanel).show(self._incidents, scene)
             self.show_finding()
+
+    def show_incidents(self, part: IncidentsPart, marks: tuple[Mark, ...]) -> None:
+        """Draw the incidents of this store, count them in the header and mark them on the charts."""
+        counted = self._open_incidents
+        moved, self._incidents, self._incident_marks = marks != self._incident_marks, part, marks
+        if self.snapshot is None:
+            return
+        if moved or counted != self._open_incidents:
+            self.show(self.snapshot)
+        else:
+            self.query_one(IncidentsPanel).show(part, self.scene)
+
+    @property
+    def _open_incidents(self) -> int:
+        return self._incidents.open if self._incidents is not None else 0
+
+    def _header(self, snapshot: Snapshot) -> HeaderPart:
+        return HeaderPart.of(snapshot, incidents=self._open_incidents)
+
+    def as_text(self) -> str:
+        """What is on the screen, panel by panel, without colours."""
+        shown = (panel for panel in self.query(Panel) if panel.region.area)
+        return "\n".join(line.rstrip() for panel in shown for line in text_of(panel)) + "\n"
 
     def show_page(self, panel: type[Panel[Part]], part: Part) -> None:
         """Draw what was fetched when its page was opened; it is no part of a snapshot."""
@@ -161,7 +190,9 @@ class MainScreen(Screen[None]):
         """What all panels share: the snapshot's moment, and the time cursor on top of it."""
         if self.snapshot is None:
             raise RuntimeError("there is nothing to see before the first answer")
-        return replace(Scene.of(self.snapshot), cursor=self.cursor, selection=self.selection)
+        scene = Scene.of(self.snapshot)
+        own = tuple(mark for mark in self._incident_marks if mark.model in ("", self.snapshot.focus))
+        return replace(scene, marks=(*scene.marks, *own), cursor=self.cursor, selection=self.selection)
 
     def put_cursor(self, cursor: float | None, selection: tuple[float, float] | None = None) -> None:
         """Mark a moment, and a range, on every chart."""
@@ -177,7 +208,7 @@ class MainScreen(Screen[None]):
         if self.snapshot is None or self.snapshot.view.end is not None:
             return
         scene = replace(self.scene, now=now)
-        self.query_one(HeaderPanel).show(HeaderPart.of(self.snapshot), scene)
+        self.query_one(HeaderPanel).show(self._header(self.snapshot), scene)
 
     def restyle(self, look: Look) -> None:
         """Draw with another zone or character set."""

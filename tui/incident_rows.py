@@ -1,0 +1,92 @@
+"""From the incidents of a journal to what the screen shows of them: rows, and marks on the charts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from analysis.answer import Mark, PanelStatus, State
+from analysis.words import duration
+from tui.incident_delivery import words
+from widgets.incidents import IncidentRow, IncidentsPart, Moment
+
+if TYPE_CHECKING:
+    from incidents.place import Place
+    from incidents.watching import Watched
+
+MARKED = ("declared", "note", "resolved")
+"""Kinds of events that are moments on the charts."""
+
+
+def part_of(known: Sequence[Watched], place: Place, now: float) -> IncidentsPart:
+    """The page of incidents at `now`, unix seconds."""
+    return IncidentsPart(PanelStatus(State.LIVE), tuple(map(_row, known)), place_words(place), now)
+
+
+def place_words(place: Place) -> str:
+    """`/var/lib/mltriage/incidents (shared)`."""
+    return f"{place.folder} ({'shared' if place.shared else 'private'})"
+
+
+def unreadable(place: Place, error: OSError, now: float) -> IncidentsPart:
+    """The page when the folder cannot be read."""
+    message = (
+        f"{place.folder} cannot be read: {error.strerror or error}; check its rights, or name another folder in "
+        "$MLTRIAGE_INCIDENT_DIR"
+    )
+    return IncidentsPart(PanelStatus(State.FAILED, message), (), str(place.folder), now)
+
+
+def marks_of(known: Sequence[Watched]) -> tuple[Mark, ...]:
+    """When an incident was declared and resolved, and when something was noted; drills are no marks."""
+    return tuple(
+        Mark(line.t, "incident", f"{line.kind} {one.incident.id[-4:]}", one.incident.model)
+        for one in known
+        if not one.incident.drill
+        for line in one.incident.timeline
+        if line.kind in MARKED and not line.retracted
+    )
+
+
+def _row(watched: Watched) -> IncidentRow:
+    from incidents.record import DELIVERY
+
+    known = watched.incident
+    told = {delivery.target: delivery for delivery in watched.deliveries}
+    return IncidentRow(
+        id=known.id,
+        severity=known.severity,
+        status="merged" if known.merged_into else str(known.status),
+        open=known.open,
+        drill=known.drill,
+        title=known.title,
+        model=known.model,
+        who=known.declared_by.user if known.declared_by is not None else "",
+        declared=known.declared,
+        facts=tuple((name, value) for name, value in _facts(watched) if value),
+        deliveries=tuple(map(words, told.values())),
+        timeline=tuple(
+            Moment(line.t, line.actor.user, line.text or line.kind, line.retracted)
+            for line in known.timeline
+            if not line.kind.startswith(DELIVERY)
+        ),
+    )
+
+
+def _facts(watched: Watched) -> Iterator[tuple[str, str]]:
+    from incidents.export import reading_words, scope, times, utc
+
+    known, took = watched.incident, times(watched.incident)
+    yield "severity", f"{known.severity}{f', {known.severity_reason}' if known.severity_reason else ''}"
+    yield "merged", known.merged_into
+    yield "where", scope(known)
+    onset = f"{utc(known.onset)} (estimated)" if known.onset is not None else "no onset could be told"
+    declared = f", declared {duration(took.declare)} later" if took.declare is not None else ""
+    resolved = f", resolved after {duration(took.resolve)}" if took.resolve is not None else ""
+    yield "since", f"{onset}{declared}{resolved}"
+    yield "signal", reading_words(known.readings[0]) if known.readings else ""
+    yield "impact", known.impact
+    yield "roles", ", ".join(f"{role} {who}" for role, who in known.roles.items())
+    yield "links", "  ".join(known.links)
+    yield "evidence", "; ".join(f"{', '.join(kept.blobs)} of {utc(kept.t)}" for kept in known.evidence) or "none kept"
+    yield "damaged", "; ".join(watched.damage)

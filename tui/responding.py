@@ -1,0 +1,253 @@
+"""Incidents on the screen: the card, the page of incidents, and what is added to the one at hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from textual import work
+
+from tui.comparing import Comparing
+from tui.completion import starting
+from tui.screens.prompt import Prompt
+from widgets.incidents import IncidentRow, IncidentsPanel
+from widgets.listing import ListPanel
+
+if TYPE_CHECKING:
+    from textual.driver import Driver
+
+    from analysis.answer import Finding, Snapshot
+    from incidents.events import Kind
+    from incidents.journal import Journal, Saved
+    from incidents.watching import Watched
+    from tui.options import Options
+    from tui.screens.card import Filled
+    from tui.session import Session
+
+LOOK_EVERY_S = 1.0
+"""Another engineer's change is on the screen after this."""
+
+LOUD_S = 60.0
+"""How long it stays on the screen that something is not on the disk."""
+
+
+class Responding(Comparing):
+    """The part of the application that flags and follows incidents."""
+
+    _opening: asyncio.Future[Journal] | None = None
+    _known: tuple[Watched, ...] = ()
+    _last = ""
+    """The incident that this engineer has flagged last."""
+
+    def __init__(self, options: Options, session: Session | None, driver_class: type[Driver]) -> None:
+        super().__init__(options, session, driver_class)
+        self.noticed = asyncio.Event()
+        """Set when the store is to be looked at now."""
+
+    def wall(self) -> float:
+        """Unix seconds, from which incidents grow older although the charts are held."""
+        return time.time()
+
+    async def journal(self) -> Journal:
+        """The journal of this run, opened in a thread: another user's full disk must not hold up a key."""
+        from tui.incident_store import open_journal
+
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(asyncio.to_thread(open_journal, self.options))
+        return await asyncio.shield(self._opening)
+
+    async def close_journal(self) -> None:
+        """Nothing is written any more."""
+        if self._opening is not None:
+            (await self._opening).close()
+
+    @work(exclusive=True, group="incidents", exit_on_error=False)
+    async def watch_incidents(self) -> None:
+        """Show what all engineers have done on this store."""
+        from incidents.watching import Watch
+        from tui.incident_rows import marks_of, part_of, unreadable
+
+        journal = await self.journal()
+        watch = Watch(journal)
+        while True:
+            self.noticed.clear()
+            try:
+                self._known = await asyncio.to_thread(watch.look)
+                part = part_of(self._known, journal.place, self.wall())
+            except OSError as error:
+                part = unreadable(journal.place, error, self.wall())
+            if self.main.stands:
+                self.main.show_incidents(part, marks_of(self._known))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.noticed.wait(), LOOK_EVERY_S)
+
+    def action_flag(self) -> None:
+        """Open the card of a new incident about the finding at hand, or about the state of the sources."""
+        from incidents.alike import lookalike
+        from incidents.flagging import severity_of, title_of
+        from incidents.fold import reading_of
+        from tui.screens.card import CardScreen, Prefilled
+
+        snapshot, finding = self.snapshot, self.main.finding
+        if snapshot is None:
+            self.notify("nothing to flag yet: the first answer is on its way", severity="warning")
+            return
+        screen = self.main.as_text()
+        severity, reason = severity_of(finding)
+        readings = [reading_of(finding)] if finding is not None else []
+        alike = lookalike((watched.incident for watched in self._known), readings, self.wall())
+        offer = Prefilled(
+            title_of(snapshot, finding),
+            severity,
+            reason,
+            evidence=("snapshot", "screen"),
+            targets=tuple(target.name for target in self.options.targets),
+            alike=(alike.id, alike.title) if alike is not None else None,
+        )
+
+        async def save(filled: Filled) -> str | None:
+            return await self._save(filled, snapshot, finding, screen)
+
+        self.push_screen(CardScreen(offer, save))
+
+    async def _save(self, filled: Filled, snapshot: Snapshot, finding: Finding | None, screen: str) -> str | None:
+        """Bring the card to the disk. Nobody's network is waited for: the outbox delivers afterwards."""
+        from incidents.journal import NotSavedError
+        from tui import flagging
+
+        journal = await self.journal()
+
+        def write() -> Saved:
+            from incidents.flagging import draft
+
+            wanted = draft(snapshot, finding, screen=screen)
+            kept = {name: blob for name, blob in wanted.blobs.items() if name in filled.evidence}
+            new = filled.join is None
+            wish = flagging.Wish(
+                title=filled.title if new else None,
+                severity=filled.severity,
+                impact=filled.impact,
+                note=filled.note,
+                drill=filled.drill,
+            )
+            telling = flagging.Telling(filled.targets)
+            return flagging.save(journal, self.options, replace(wanted, blobs=kept), wish, telling, filled.join)
+
+        try:
+            saved = await asyncio.to_thread(write)
+        except NotSavedError as error:
+            return f"NOT SAVED: {error}. Enter tries again"
+        self._last = saved.event.incident
+        self._tell(journal, saved, f"{'joined' if filled.join else 'saved'} {saved.event.incident}")
+        return None
+
+    def _tell(self, journal: Journal, saved: Saved, what: str) -> None:
+        """Say where it is, and look at once."""
+        if saved.durable:
+            shared = "shared" if journal.place.shared else "private"
+            self.notify(f"{what} on this disk ({shared})")
+        else:
+            more = "y on the incidents page (8) copies it as text"
+            self.notify(f"{what}, NOT DURABLE: {saved.problem}; {more}", severity="error", timeout=LOUD_S)
+        self.noticed.set()
+
+    @property
+    def incident_at_hand(self) -> IncidentRow | None:
+        """The one under the cursor on its page; elsewhere the one flagged last, else the newest open one."""
+        panel = self.main.query_one(IncidentsPanel)
+        if self.main.page == "incidents":
+            return panel.item
+        rows: Sequence[IncidentRow] = panel.part.rows if panel.part is not None else ()
+        mine = (row for row in rows if row.id == self._last and row.open)
+        return next(mine, next((row for row in rows if row.open), None))
+
+    def action_note(self) -> None:
+        """Type a line for the timeline."""
+        from incidents.events import Kind
+
+        self._ask("note", Kind.NOTE, lambda text: {"text": text} if text else "an empty note says nothing")
+
+    def action_severity(self) -> None:
+        """Type another severity."""
+        from incidents.events import Kind
+        from incidents.record import SEVERITIES
+
+        words = tuple(map(str, SEVERITIES))
+
+        def read(text: str) -> Mapping[str, Any] | str:
+            level, _, reason = text.partition(" ")
+            if level not in words:
+                return "1 (worst) to 5, then why"
+            return {"severity": int(level), "reason": reason.strip()}
+
+        self._ask("severity", Kind.SEVERITY, read, words)
+
+    def action_status(self) -> None:
+        """Type another status."""
+        from incidents.events import Kind
+        from incidents.record import Status
+
+        words = tuple(map(str, Status))
+
+        def read(text: str) -> Mapping[str, Any] | str:
+            found = next((word for word in words if text == word or text.startswith(f"{word} ")), None)
+            if found is None:
+                return f"one of: {', '.join(words)}"
+            return {"status": found, "text": text.removeprefix(found).strip()}
+
+        self._ask("status", Kind.STATUS, read, words)
+
+    def _ask(
+        self, what: str, kind: Kind, read: Callable[[str], Mapping[str, Any] | str], words: Sequence[str] = ()
+    ) -> None:
+        incident = self.incident_at_hand
+        if incident is None:
+            self.notify("no open incident: F flags one", severity="warning")
+            return
+
+        def take(text: str) -> str | None:
+            data = read(text.strip())
+            if isinstance(data, str):
+                return data
+            self._add(incident.id, kind, data)
+            return None
+
+        async def complete(text: str) -> Sequence[str]:
+            return starting(words, text)
+
+        self.main.query_one(Prompt).ask(f"{what} for {incident.id}", take, "", complete)
+
+    @work(group="journal", exit_on_error=False)
+    async def _add(self, incident: str, kind: Kind, data: Mapping[str, Any]) -> None:
+        from incidents.journal import NotSavedError
+        from tui.flagging import Telling, add
+
+        journal = await self.journal()
+        try:
+            saved = await asyncio.to_thread(add, journal, self.options, incident, kind, data, Telling())
+        except NotSavedError as error:
+            said = " ".join(str(value) for value in data.values())
+            self.notify(f"NOT SAVED: {kind} {said}: {error}", severity="error", timeout=LOUD_S)
+            return
+        self._tell(journal, saved, f"saved {kind} of {incident}")
+
+    def on_list_panel_selected(self, event: ListPanel.Selected) -> None:
+        """Enter on an incident shows it whole."""
+        if isinstance(event.panel, IncidentsPanel) and isinstance(event.item, IncidentRow):
+            self._show_incident(event.item.id)
+
+    @work(exclusive=True, group="incident", exit_on_error=False)
+    async def _show_incident(self, incident: str) -> None:
+        from tui.screens.sheet import IncidentSheet
+
+        self.push_screen(IncidentSheet(await self.incident_text(incident)))
+
+    async def incident_text(self, incident: str) -> str:
+        """An incident as `mltriage incidents show` prints it."""
+        from tui.incident_text import as_text
+
+        return await asyncio.to_thread(as_text, await self.journal(), incident)
