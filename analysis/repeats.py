@@ -59,7 +59,7 @@ def repeats_case(repeats: Repeats, frame: Frame, newest: float | None, model: st
             signal=Signal.QUALITY,
             model=model,
             severity=severity(Signal.QUALITY, bound),
-            title=f"{SUBJECT} {percent(check.baseline)} -> {percent(check.now)} sent again",
+            title=f"sent again {percent(check.baseline)} -> {percent(check.now)} by {SUBJECT}",
             effect=check.effect_pp / QUALITY_UNIT_PP,
             score=bound,
             n=check.n,

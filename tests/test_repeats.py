@@ -23,10 +23,15 @@ from connectors import sqlrepeats
 from connectors.duckdb_store import DuckDbStore
 from tests.evidence import FRAME, NEWEST, ONSET, Model, Over, after, evidence, model_logs, steady, times
 from tests.logs import START, rows, unix, write_parquet
+from tests.panel_app import LOOK
+from tests.sample import sample
 from tests.test_triage import answer
 from tui.feeds import LogFeed
 from tui.session import Session
 from tui.yank import text
+from widgets.lines import plain
+from widgets.look import Scene
+from widgets.segments import SegmentsPanel
 
 STEP = 300
 HOUR = Window(START, START + 3_600)
@@ -51,8 +56,8 @@ def test_a_rise_is_a_warning_with_both_shares_its_onset_and_no_segment() -> None
     assert finding.severity is Severity.WARNING
     assert finding.now == pytest.approx(0.06, abs=0.006)
     assert finding.baseline == pytest.approx(0.002, abs=0.0005)
-    assert finding.title.startswith("request_id 0.2% -> ")
-    assert finding.title.endswith("% sent again")
+    assert finding.title.startswith("sent again 0.2% -> ")
+    assert finding.title.endswith("% by request_id")
     assert finding.onset == pytest.approx(ONSET, abs=2 * FRAME.step)
     assert case.outcome is None
 
@@ -60,7 +65,7 @@ def test_a_rise_is_a_warning_with_both_shares_its_onset_and_no_segment() -> None
 def test_ids_that_never_came_again_have_a_baseline_of_zero() -> None:
     case = repeats_case(repeats(after(ONSET, 0.05, 0.0)), FRAME, NEWEST, "shop")
     assert case is not None
-    assert case.finding.title.startswith("request_id 0% -> ")
+    assert case.finding.title.startswith("sent again 0% -> ")
     assert case.finding.onset == pytest.approx(ONSET, abs=2 * FRAME.step)
 
 
@@ -90,6 +95,14 @@ def test_an_answer_tells_retries_as_what_the_errors_brought_about() -> None:
 def test_a_log_without_repeats_has_nothing_to_say_of_them() -> None:
     logs = replace(model_logs(Model()), repeats=repeats(steady(0.001)))
     assert not [f for f in answer(evidence(logs)).findings if f.signal is Signal.QUALITY]
+
+
+def test_the_screen_does_not_claim_that_repeats_are_spread_over_all_segments() -> None:
+    case = repeats_case(repeats(after(ONSET, 0.06, 0.002)), FRAME, NEWEST, "shop")
+    assert case is not None
+    panel, scene = SegmentsPanel(LOOK), Scene.of(sample())
+    assert "no segment is sought: a row does not say" in plain(panel.empty(case.finding, scene, 80)[0])
+    assert plain(tuple(panel.summary(case.finding, scene))) == "no segment is sought"
 
 
 @settings(max_examples=25, deadline=None)

@@ -42,12 +42,12 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
                 for shift in part.mix
             ]
             return [(("  traffic moved, rates did not", "bold"),), *moved]
-        reason = "a version stands for itself" if part.signal is Signal.VERSION else "it is spread over all of them"
-        return [(("  no segment carries this change: ", "bold"), (reason, "dim"))]
+        said, why = _nowhere(part)
+        return [((f"  {said}: ", "bold"), (why, "dim"))]
 
     def summary(self, part: Finding, scene: Scene) -> list[Run]:
         if not part.where:
-            return [("no segment carries this change", "dim")]
+            return [(_nowhere(part)[0], "dim")]
         return [(f"{self.name_of(part.where[0])} {percent(part.where[0].share_of_change)}", "")]
 
     def name_of(self, segment: Segment) -> str:
@@ -98,3 +98,11 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
             return row(columns, sizes, values, ascii=self.look.ascii)
 
         return [heading(columns, sizes)], draw
+
+
+def _nowhere(part: Finding) -> tuple[str, str]:
+    """What is said of a finding without segments, and why it has none."""
+    if part.check == "duplicate_ids":
+        return "no segment is sought", "a row does not say that another one has its id"
+    reason = "a version stands for itself" if part.signal is Signal.VERSION else "it is spread over all of them"
+    return "no segment carries this change", reason
