@@ -242,6 +242,12 @@ class LatencyPanel:
     n_baseline: float = 0
     rate: Floats | None = None
     """[T] requests per second."""
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """95 % bounds of `window`, milliseconds: sampling and bins. The upper one is infinite in an open last bin."""
+    ratio_bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """95 % bounds of `window` / `window_baseline`."""
+    moved: str = ""
+    """Which requests changed, in words; empty without a sure change."""
 
 
 @dataclass(frozen=True, slots=True)

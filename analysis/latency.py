@@ -12,6 +12,7 @@ from analysis.answer import Finding, LatencyPanel, PanelStatus, Severity, Signal
 from analysis.cases import Case
 from analysis.evidence import Histogram, NumericBins
 from analysis.filters import Range
+from analysis.latency_shape import change_in_words, percentile_bounds, ratio_bounds
 from analysis.proportions import ShareTest
 from analysis.quantiles import Interpolation, count_above, exceedance_test, min_count, quantiles
 from analysis.ranking import lower_bound, severity, standard_error, weighted
@@ -174,15 +175,22 @@ def latency_panel(latency: Histogram, frame: Frame, model: str, status: PanelSta
     live = grid(own.t, n, frame.live, own.step)
     expected = np.sum([grid(own.t, n, window, own.step) for window in frame.references], axis=0)
     now, base = percentiles(live, bins), percentiles(expected, bins)
+    whole, usual = live.sum(axis=0), expected.sum(axis=0)
+    window, window_baseline = summary(whole, bins), summary(usual, bins)
+    bounds = percentile_bounds(whole, bins, QUANTILES)
+    sure = {change.name for change in _changes(whole, window_sums(own.t, n, frame.references), bins, frame.live)}
     return LatencyPanel(
         status=status,
         model=model,
         t=grid_times(frame.live, own.step),
         now={name: now[:, i] for i, name in enumerate(QUANTILES)},
         baseline={name: base[:, i] for i, name in enumerate(QUANTILES)},
-        window=summary(live.sum(axis=0), bins),
-        window_baseline=summary(expected.sum(axis=0), bins),
+        window=window,
+        window_baseline=window_baseline,
         n=float(live.sum()),
         n_baseline=float(expected.sum()),
         rate=live.sum(axis=1) / own.step,
+        bounds=bounds,
+        ratio_bounds=ratio_bounds(window, window_baseline, bounds, percentile_bounds(usual, bins, QUANTILES)),
+        moved=change_in_words(whole, usual, bins, sure, interpolation(bins)),
     )

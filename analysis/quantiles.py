@@ -112,30 +112,27 @@ def order_statistic_interval(q: float, n: int, confidence: float = 0.95) -> Orde
     return OrderInterval(lower, upper, float(above - below))
 
 
-def quantile_interval(
-    q: float,
-    edges: Sequence[float],
-    counts: ArrayLike,
-    *,
-    dispersion: float = 1.0,
-    confidence: float = 0.95,
-    interpolation: Interpolation = "linear",
+def quantile_bounds(
+    q: float, edges: Sequence[float], counts: ArrayLike, *, dispersion: float = 1.0, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Sampling interval of a binned quantile by its order statistics, with n / dispersion as the number of values.
+    """(low, high) that hold the q-quantile with `confidence`, whatever the shape inside the bins.
 
-    The ends are (-inf, inf) where the ranks are unbounded, NaN without observations.
+    The outer bounds of the bins of the two order statistics around the quantile (`order_statistic_interval`), with
+    n / dispersion as the number of values: sampling and binning in one. Infinite where the ranks or the bin are
+    unbounded, NaN without observations.
     """
     n = np.asarray(counts, dtype=np.float64)
     effective = int(n.sum() / max(dispersion, 1.0))
     if effective < 1:
         return math.nan, math.nan
     ranks = order_statistic_interval(q, effective, confidence)
-    at = (max(ranks.lower_rank, 1) / effective, min(ranks.upper_rank, effective) / effective)
-    low, high = quantiles(n, edges, at, interpolation)
-    return (
-        float(low) if ranks.lower_rank >= 1 else -math.inf,
-        float(high) if ranks.upper_rank <= effective else math.inf,
-    )
+    low, high = -math.inf, math.inf
+    # Half a rank below the value's own lies in the same bin; the rank itself may round into the next one.
+    if ranks.lower_rank >= 1:
+        low = bucket_quantile((ranks.lower_rank - 0.5) / effective, edges, n).low
+    if ranks.upper_rank <= effective:
+        high = bucket_quantile((ranks.upper_rank - 0.5) / effective, edges, n).high
+    return low, high
 
 
 def mover_ratio(live: tuple[float, float, float], baseline: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.proportions import newcombe, rate_test_conditional, share_test, two_proportion_z, wilson
@@ -20,7 +21,7 @@ from analysis.quantiles import (
     mover_ratio,
     nearest_edge,
     order_statistic_interval,
-    quantile_interval,
+    quantile_bounds,
     quantiles,
     rebin,
     share_above,
@@ -101,13 +102,32 @@ def test_order_statistic_intervals_match_the_binomial(name: str) -> None:
     assert (got.upper_rank > inputs["n"]) is expected["unbounded_above"]
 
 
-def test_the_quantile_interval_widens_with_dispersion_and_opens_when_the_sample_is_small() -> None:
-    counts = [100, 300, 400, 150, 40, 10]
-    low, high = quantile_interval(0.5, EDGES, counts)
-    wide_low, wide_high = quantile_interval(0.5, EDGES, counts, dispersion=5)
-    assert wide_low < low < quantiles(counts, EDGES, (0.5,))[0] < high < wide_high
-    assert quantile_interval(0.99, EDGES, [10, 20, 30, 5, 1, 0])[1] == math.inf
-    assert math.isnan(quantile_interval(0.5, EDGES, [0] * 6)[0])
+def test_the_bounds_of_a_quantile_widen_with_dispersion_and_open_when_the_sample_is_small() -> None:
+    counts = [100, 200, 300, 400, 300, 200]
+    low, high = quantile_bounds(0.5, EDGES, counts)
+    wide_low, wide_high = quantile_bounds(0.5, EDGES, counts, dispersion=50)
+    assert wide_low <= low <= high <= wide_high
+    assert quantile_bounds(0.99, EDGES, [10, 20, 30, 5, 1, 0])[1] == math.inf
+    assert math.isnan(quantile_bounds(0.5, EDGES, [0] * 6)[0])
+
+
+def test_the_bounds_of_a_quantile_in_an_open_bin_are_open() -> None:
+    low, high = quantile_bounds(0.99, (0.0, 1.0, 10.0, math.inf), [0, 100, 900])
+    assert (low, high) == (10.0, math.inf)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from([0.5, 0.9, 0.95]), st.sampled_from([200, 2_000, 20_000]))
+def test_the_bounds_hold_the_true_quantile_about_as_often_as_they_say(seed: int, q: float, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = math.exp(0.6 * NormalDist().inv_cdf(q))
+    edges = (0.0, *(2.0 ** (i / 4) for i in range(-12, 20)), math.inf)
+    held = 0
+    for _ in range(20):
+        counts, _edges = np.histogram(rng.lognormal(0, 0.6, n), edges)
+        low, high = quantile_bounds(q, edges, counts)
+        held += low <= truth <= high
+    assert held >= 14
 
 
 def test_the_ratio_interval_matches_mover() -> None:

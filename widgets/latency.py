@@ -11,7 +11,7 @@ from widgets.chart import Picture, Polyline, draw, legend
 from widgets.lines import Column, Line, Run, heading, layout, row
 from widgets.look import Look, Scene
 from widgets.panel import OPEN, Panel
-from widgets.text import count, ms, ratio
+from widgets.text import NONE, count, ms, ratio
 
 if TYPE_CHECKING:
     from analysis.evidence import Floats
@@ -115,22 +115,40 @@ class LatencyPanel(Panel[LatencyPart], can_focus=True):
             Column("n", 7, rank=1, grow=1, most=12),
             Column("n baseline", 10, rank=2, grow=1, most=14),
         ]
+        if part.bounds:
+            columns.insert(2, Column("between", 13, rank=3))
+            columns.insert(5, Column("ratio between", 13, rank=4))
         sizes = layout(columns, width - 2)
         out: list[Line] = [(("  ", ""), *heading(columns, sizes))]
         for name in QUANTILES:
             out.append((("  ", ""), *row(columns, sizes, self._row(part, name))))
+        if part.moved:
+            out.append((("  moved: ", "dim"), (part.moved, "warning")))
         return out
 
     def _row(self, part: LatencyPart, name: str) -> list[Run]:
         now, before = part.window.get(name), part.window_baseline.get(name)
+        low, high = part.bounds.get(name, (math.nan, math.nan))
+        least, most = part.ratio_bounds.get(name, (math.nan, math.nan))
+        within: list[Run] = [(between(ms(low), ms(high), math.isinf(high)), "dim")]
+        times: list[Run] = [(between(ratio(least, 1.0), ratio(most, 1.0), math.isinf(most)), "dim")]
         return [
             (name, name),
-            (ms(now), "bold"),
+            (f">{ms(now)}" if now is not None and low >= now and math.isinf(high) else ms(now), "bold"),
+            *(within if part.bounds else []),
             (ms(before), "dim"),
             (ratio(now, before), _loud(now, before)),
+            *(times if part.bounds else []),
             (count(part.n), "dim"),
             (count(part.n_baseline), "dim"),
         ]
+
+
+def between(low: str, high: str, unbounded: bool) -> str:
+    """`250ms-500ms`; `>10s` where nothing is known above."""
+    if unbounded:
+        return f">{low}" if low != NONE else NONE
+    return NONE if NONE in (low, high) else f"{low}-{high}"
 
 
 def _loud(now: float | None, before: float | None) -> str:
