@@ -102,6 +102,13 @@ def test_order_statistic_intervals_match_the_binomial(name: str) -> None:
     assert (got.upper_rank > inputs["n"]) is expected["unbounded_above"]
 
 
+def test_order_statistics_of_raw_values_bound_a_quantile_as_scipy_does() -> None:
+    inputs, expected = vector("latency.quantile_test_scipy")
+    values = range(1, 1001)
+    got = order_statistic_interval(inputs["p"], len(values), 0.95)
+    assert (values[got.lower_rank - 1], values[got.upper_rank - 1]) == (expected["low"], expected["high"])
+
+
 def test_the_bounds_of_a_quantile_widen_with_dispersion_and_open_when_the_sample_is_small() -> None:
     counts = [100, 200, 300, 400, 300, 200]
     low, high = quantile_bounds(0.5, EDGES, counts)

@@ -9,8 +9,6 @@ from pathlib import Path
 TESTS = Path(__file__).parent
 
 NOT_COMPUTED = {
-    "latency.quantile_test_scipy": "scipy's interval from raw values; the ranks of ours are latency.order_ci_*",
-    "onset.nile": "the series itself is not part of the vectors",
     "onset.tcpd_metrics": "scores of a benchmark; nothing in the program scores onsets",
     "shift.tolerance_ncx2": "no noncentral chi-squared: a shift is judged against the spread of its references",
     "tests.cramers_v_bias_corrected": "no Cramer's V: a shift is measured by the Jensen-Shannon distance",
