@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from analysis.answer import SourceStatus, State
 from analysis.evidence import CategoryBins, Counts, Histogram, LogEvidence, MetricEvidence, NumericBins, Series, Traffic
-from analysis.triage import Evidence, evaluate
+from analysis.triage import Evidence, judge, picture
 from analysis.view import Frame, View
 
 Ints = NDArray[np.int64]
@@ -98,7 +98,7 @@ def main() -> None:
     chosen = parser.parse_args()
     frame = VIEW.frame(NOW)
     known = evidence(frame, chosen.features, chosen.models)
-    evaluate(known, VIEW, frame, NOW, threshold=0.6)
+    standing = judge(known, VIEW, frame, NOW, threshold=0.6).standing
     profile = cProfile.Profile()
     costs = []
     for _ in range(chosen.repeats):
@@ -106,8 +106,10 @@ def main() -> None:
         started = time.process_time()
         if chosen.profile:
             profile.enable()
-        evaluate(known, VIEW, frame, NOW, threshold=0.6)
+        judgement = judge(known, VIEW, frame, NOW, threshold=0.6, standing=standing)
+        picture(judgement, known, VIEW, NOW, threshold=0.6)
         profile.disable()
+        standing = judgement.standing
         costs.append((time.process_time() - started) * 1e3)
     if chosen.profile:
         pstats.Stats(profile).sort_stats("cumulative").print_stats(45)
