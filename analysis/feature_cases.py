@@ -52,7 +52,8 @@ def drift_case(
     frame: Frame,
     model: str,
 ) -> Case:
-    moved = moved_bins(c.live, c.windows.sum(axis=0))
+    """The finding of a drift, and the rows in the bins that gained; `bound` is the lower bound in units."""
+    moved = moved_bins(c.live, c.baseline)
     onset = since(h.t, h.n[:, 0][:, moved].sum(axis=1), h.n[:, 0].sum(axis=1), frame)
     return Case(
         Finding(
@@ -79,12 +80,13 @@ def quality_case(
     name: str, h: Histogram, c: FeatureCounts, check: QualityCheck, words: str, bound: float,
     scale: Scale, frame: Frame, model: str,
 ) -> Case:  # fmt: skip
+    """The finding of a quality check, and the rows that fail it; `bound` is the lower bound in units."""
     values, nulls = h.n[:, 0].sum(axis=1), h.null[:, 0] + h.nonfinite[:, 0]
     outcome: Filter
     if check.check == "null_rate":
         hits, n, outcome = nulls, values + nulls, Null(name)
     else:
-        moved = moved_bins(c.live, c.windows.sum(axis=0))
+        moved = moved_bins(c.live, c.baseline)
         hits, n, outcome = h.n[:, 0][:, moved].sum(axis=1), values, rows_in(name, h, moved)
     onset = since(h.t, hits, n, frame)
     window = scale.live if onset is None else Window(onset.start, frame.live.end)

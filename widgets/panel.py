@@ -170,6 +170,10 @@ class Panel(Widget, Generic[Part]):
         """Text from outside, made safe to show."""
         return printable(text, limit, ascii=self.look.ascii)
 
+    def named(self, where: Sequence[tuple[str, str]]) -> str:
+        """A segment as a filter is typed: `region=eu-w1 tier=free`."""
+        return " ".join(f"{self.foreign(name, 40)}={self.foreign(value, 60)}" for name, value in where)
+
     def redraw(self, *, body: bool = True) -> None:
         """Draw again and refresh the lines that changed; a panel that is not on the screen waits until it is."""
         self._title_fresh = False

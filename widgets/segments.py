@@ -34,7 +34,7 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
             arrow = "->" if self.look.ascii else "→"
             moved: list[Line] = [
                 (
-                    (f"  {self.words(shift.where)}", "bold"),
+                    (f"  {self.named(shift.where)}", "bold"),
                     (f"  {percent(shift.share_before)} {arrow} {percent(shift.share_now)} of rows", ""),
                     (f"  at a rate of {percent(shift.rate_before)}", "dim"),
                     (f"  makes {percent(shift.share_of_change)} of the change", "dim"),
@@ -48,20 +48,12 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
     def summary(self, part: Finding, scene: Scene) -> list[Run]:
         if not part.where:
             return [(_nowhere(part)[0], "dim")]
-        return [(f"{self.name_of(part.where[0])} {percent(part.where[0].share_of_change)}", "")]
-
-    def name_of(self, segment: Segment) -> str:
-        """`region=eu-w1 tier=free`."""
-        return self.words(segment.where)
-
-    def words(self, where: tuple[tuple[str, str], ...]) -> str:
-        """A conjunction as a filter is typed."""
-        return " ".join(f"{self.foreign(name, 40)}={self.foreign(value, 60)}" for name, value in where)
+        return [(f"{self.named(part.where[0].where)} {percent(part.where[0].share_of_change)}", "")]
 
     def title_of(self, segment: Segment) -> str:
         """The name, marked `~` while it is estimated from a sample, with the other names of the same rows."""
-        same = "".join(f", same rows as {self.words(alias)}" for alias in segment.aliases[:1])
-        return f"{'~' if segment.sampled else ''}{self.name_of(segment)}{same}"
+        same = "".join(f", same rows as {self.named(alias)}" for alias in segment.aliases[:1])
+        return f"{'~' if segment.sampled else ''}{self.named(segment.where)}{same}"
 
     def table(self, part: Finding, scene: Scene, width: int) -> tuple[list[Line], Callable[[Segment], Line]]:
         names = max((cells(((self.title_of(segment), ""),)) for segment in part.where), default=7)

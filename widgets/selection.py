@@ -41,7 +41,7 @@ class SelectionPanel(ListPanel[Selection, Segment]):
         return [(("  the selected rows have nothing in common ", "bold"), ("that the others do not have", "dim"))]
 
     def table(self, part: Selection, scene: Scene, width: int) -> tuple[list[Line], Callable[[Segment], Line]]:
-        names = max((cells(((self.name_of(segment), ""),)) for segment in part.segments), default=7)
+        names = max((cells(((self.named(segment.where), ""),)) for segment in part.segments), default=7)
         columns = [
             Column("segment", min(max(7, names), 24), right=False, grow=3, most=max(7, names)),
             Column("holds", 8),
@@ -60,7 +60,7 @@ class SelectionPanel(ListPanel[Selection, Segment]):
             held = segment.rate_in * segment.n / part.n if part.n else 0.0
             filled = round(min(1.0, held) * sizes[2])
             values: list[Run] = [
-                (self.name_of(segment), "bold"),
+                (self.named(segment.where), "bold"),
                 (percent(held), "warning" if held >= 0.5 else ""),
                 (full * filled + rest * (sizes[2] - filled), "spark"),
                 (percent(segment.rate_in), ""),
@@ -73,7 +73,3 @@ class SelectionPanel(ListPanel[Selection, Segment]):
             return row(columns, sizes, values, ascii=self.look.ascii)
 
         return [heading(columns, sizes)], put
-
-    def name_of(self, segment: Segment) -> str:
-        """`region=eu-w1 tier=free`."""
-        return " ".join(f"{self.foreign(name, 40)}={self.foreign(value, 60)}" for name, value in segment.where)
