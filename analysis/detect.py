@@ -12,7 +12,8 @@ from analysis.confidence import confidence_case
 from analysis.errors import error_cases
 from analysis.evidence import LogEvidence, MetricEvidence
 from analysis.features import feature_changes
-from analysis.infra import Reading, infra_cases, readings
+from analysis.gauges import Reading, readings
+from analysis.infra import infra_cases
 from analysis.latency import latency_case
 from analysis.ranking import severity, weighted
 from analysis.repeats import repeats_case

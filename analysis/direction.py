@@ -80,7 +80,7 @@ def scale_factor(
         if mean is None or mean_baseline is None or mean * mean_baseline <= 0:
             return None
         return _unit(mean / mean_baseline)
-    now, before = quantiles(live, edges, _PROBES, "log"), quantiles(baseline, edges, _PROBES, "log")
+    now, before = quantiles(np.stack([live, baseline]), edges, _PROBES, "log")
     usable = (now > edges[1]) & (now < edges[-2]) & (before > edges[1]) & (before < edges[-2])
     usable &= np.where(before != 0, now * before > 0, False)
     if usable.sum() < 4:

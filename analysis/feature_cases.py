@@ -17,7 +17,7 @@ from analysis.quality import QualityCheck
 from analysis.ranking import lower_bound, severity
 from analysis.scales import Scale
 from analysis.shift import ShiftTest
-from analysis.since import since
+from analysis.since import Course, Since
 from analysis.slices import window_sum
 from analysis.special import normal_quantile
 from analysis.view import Frame, Window
@@ -41,20 +41,20 @@ CHECK_WORDS = {
 }
 
 
+def course(h: Histogram, c: FeatureCounts, check: QualityCheck | None) -> Course:
+    """The rows that show a change, over time: those that fail a check, or those in the bins that gained."""
+    values = h.n[:, 0].sum(axis=1)
+    if check is not None and check.check == "null_rate":
+        nulls = h.null[:, 0] + h.nonfinite[:, 0]
+        return Course(h.t, nulls, values + nulls)
+    return Course(h.t, h.n[:, 0][:, moved_bins(c.live, c.baseline)].sum(axis=1), values)
+
+
 def drift_case(
-    name: str,
-    h: Histogram,
-    c: FeatureCounts,
-    test: ShiftTest,
-    words: str,
-    bound: float,
-    scale: Scale,
-    frame: Frame,
-    model: str,
-) -> Case:
+    name: str, h: Histogram, c: FeatureCounts, test: ShiftTest, words: str, bound: float,
+    scale: Scale, frame: Frame, model: str, onset: Since | None,
+) -> Case:  # fmt: skip
     """The finding of a drift, and the rows in the bins that gained; `bound` is the lower bound in units."""
-    moved = moved_bins(c.live, c.baseline)
-    onset = since(h.t, h.n[:, 0][:, moved].sum(axis=1), h.n[:, 0].sum(axis=1), frame)
     return Case(
         Finding(
             signal=Signal.FEATURE,
@@ -71,28 +71,22 @@ def drift_case(
             onset=None if onset is None else float(onset.start),
             subject=name,
         ),
-        rows_in(name, h, moved),
+        rows_in(name, h, moved_bins(c.live, c.baseline)),
         scale.live if onset is None else Window(onset.start, frame.live.end),
     )
 
 
 def quality_case(
     name: str, h: Histogram, c: FeatureCounts, check: QualityCheck, words: str, bound: float,
-    scale: Scale, frame: Frame, model: str,
+    scale: Scale, frame: Frame, model: str, onset: Since | None,
 ) -> Case:  # fmt: skip
     """The finding of a quality check, and the rows that fail it; `bound` is the lower bound in units."""
-    values, nulls = h.n[:, 0].sum(axis=1), h.null[:, 0] + h.nonfinite[:, 0]
-    outcome: Filter
-    if check.check == "null_rate":
-        hits, n, outcome = nulls, values + nulls, Null(name)
-    else:
-        moved = moved_bins(c.live, c.baseline)
-        hits, n, outcome = h.n[:, 0][:, moved].sum(axis=1), values, rows_in(name, h, moved)
-    onset = since(h.t, hits, n, frame)
     window = scale.live if onset is None else Window(onset.start, frame.live.end)
-    now = check.now
-    if check.check == "null_rate":
-        now = float(window_sum(h.t, hits, window) / max(1.0, float(window_sum(h.t, n, window))))
+    of_nulls, now = check.check == "null_rate", check.now
+    if of_nulls:
+        failing = course(h, c, check)
+        n = float(window_sum(h.t, failing.n, window))
+        now = float(window_sum(h.t, failing.hits, window)) / max(1.0, n)
     told_in_words = check.check in ("constant", "clipping", "unit_change") and words
     title = words if told_in_words else f"{CHECK_WORDS[check.check]} {percent(check.baseline)} -> {percent(now)}"
     return Case(
@@ -112,7 +106,7 @@ def quality_case(
             subject=name,
             check=check.check,
         ),
-        outcome,
+        Null(name) if of_nulls else rows_in(name, h, moved_bins(c.live, c.baseline)),
         window,
     )
 

@@ -12,14 +12,15 @@ from analysis.answer import FeatureRow
 from analysis.cases import Case
 from analysis.direction import direction
 from analysis.evidence import UNSEEN, Bins, CategoryBins, Histogram, NumericBins
-from analysis.feature_cases import DRIFT_UNIT, check_bound, drift_case, quality_case
-from analysis.feature_counts import FeatureColumns, FeatureCounts, feature_counts
+from analysis.feature_cases import DRIFT_UNIT, check_bound, course, drift_case, quality_case
+from analysis.feature_counts import FeatureCounts, feature_counts, feature_histogram
 from analysis.feature_screen import Screen
 from analysis.multiple import benjamini_hochberg
 from analysis.quality import QualityCheck, quality_checks, unit_change
 from analysis.ranking import lower_bound
 from analysis.scales import Scale, scale_since, scales
 from analysis.shift import AUC_FLOOR, JS_FLOOR, ShiftTest, shift_test, shift_tests
+from analysis.since import sinces
 from analysis.view import Frame
 
 Floats = NDArray[np.float64]
@@ -49,6 +50,27 @@ _Key = tuple[str, str]
 """(model, feature)"""
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One feature at one scale: whether it changed and by how much, before anything is said of it."""
+
+    h: Histogram
+    counts: FeatureCounts
+    scale: Scale
+    test: ShiftTest
+    q: float
+    state: str
+    """As in `FeatureRow`."""
+    bound: float
+    """Lower bound of the change in units; zero for none."""
+    check: QualityCheck | None = None
+    """The check that tells more than the drift does."""
+
+    @property
+    def changed(self) -> bool:
+        return self.check is not None or self.state == "DRIFT"
+
+
 def feature_changes(
     features: Mapping[str, Histogram], frame: Frame, newest: float | None, models: Sequence[str]
 ) -> Mapping[str, tuple[FeatureChange, ...]]:
@@ -59,26 +81,25 @@ def feature_changes(
     are tested together, because a test of many features costs little more than that of one.
     """
     own = {
-        (model, name): FeatureColumns.of(name, h, model)
+        (model, name): feature_histogram(name, h, model)
         for model in models
         for name, h in sorted(features.items())
         if (model,) in h.keys
     }
     whole, *recent = scales(frame, newest)
-    counts = feature_counts(own, whole)
-    counts = {key: c for key, c in counts.items() if c.baseline.sum() > 0}
+    counts = {key: c for key, c in feature_counts(own, whole).items() if c.n_baseline > 0}
     own = {key: own[key] for key in counts}
     # The panel shows the whole window's numbers unless only its recent part changed.
-    found = _at_scale(own, counts, whole, frame, every=True)
-    best = dict(found)
+    best = _at_scale(own, counts, whole, every=True)
     for scale in recent:
-        for key, change in _at_scale(own, feature_counts(own, scale), scale, frame).items():
-            if change.row.score > best[key].row.score:
-                best[key] = change
+        for key, judged in _at_scale(own, feature_counts(own, scale), scale).items():
+            if judged.bound > best[key].bound:
+                best[key] = judged
+    cases = _cases(best, frame, newest)
     changes: dict[str, list[FeatureChange]] = {model: [] for model in models}
-    for key, change in found.items():
-        moved = best[key]
-        changes[key[0]].append(change if moved.case is None else _since_onset(key, own[key], moved, frame, newest))
+    for key, judged in best.items():
+        judged, words, case = cases.get(key, (judged, "", None))
+        changes[key[0]].append(FeatureChange(_row(key, judged, words), case))
     return {
         model: tuple(sorted(listed, key=lambda c: (-c.row.score, -c.row.shift, c.row.feature)))
         for model, listed in changes.items()
@@ -86,13 +107,8 @@ def feature_changes(
 
 
 def _at_scale(
-    own: Mapping[_Key, FeatureColumns],
-    counts: Mapping[_Key, FeatureCounts],
-    scale: Scale,
-    frame: Frame,
-    *,
-    every: bool = False,
-) -> dict[_Key, FeatureChange]:
+    own: Mapping[_Key, Histogram], counts: Mapping[_Key, FeatureCounts], scale: Scale, *, every: bool = False
+) -> dict[_Key, _Judged]:
     """The features at one scale: `every` one of them, or those that may have changed.
 
     Where nobody looks at the rest, what cannot matter is not tested: it counts as p = 1 among its model's features,
@@ -100,7 +116,7 @@ def _at_scale(
     """
     if not own:
         return {}
-    screen = Screen.of(list(counts.values()), [columns.histogram.bins for columns in own.values()])
+    screen = Screen.of(list(counts.values()), [h.bins for h in own.values()])
     may_fail = screen.may_fail()
     tested = np.flatnonzero(np.ones_like(may_fail) if every else may_fail | screen.may_drift())
     keys, every_count = list(counts), list(counts.values())
@@ -112,93 +128,110 @@ def _at_scale(
     for model in dict.fromkeys(model for model, _ in keys):
         q[of_model == model] = benjamini_hochberg(p[of_model == model])
     return {
-        keys[i]: _change(
-            keys[i], own[keys[i]].histogram, every_count[i], test, float(q[i]), scale, frame, may=bool(may_fail[i])
-        )
+        keys[i]: _judged(own[keys[i]], every_count[i], test, float(q[i]), scale, may=bool(may_fail[i]))
         for i, test in zip(tested, tests, strict=True)
         if every or may_fail[i] or q[i] < MAX_Q
     }
 
 
-def _since_onset(
-    key: _Key, columns: FeatureColumns, change: FeatureChange, frame: Frame, newest: float | None
-) -> FeatureChange:
-    """The change measured from its onset on, where one is known: over a longer window it is diluted."""
-    onset = change.case.finding.onset if change.case is not None else None
-    begun = None if onset is None else scale_since(frame, onset, newest)
-    if begun is None:
-        return change
-    (counts,), h = feature_counts({key: columns}, begun).values(), columns.histogram
-    (test,) = shift_tests([counts.case(ordered=isinstance(h.bins, NumericBins))])
-    (may,) = Screen.of([counts], [h.bins]).may_fail()
-    again = _change(key, h, counts, test, change.row.q, begun, frame, may=bool(may))
-    return again if again.case is not None and again.row.score >= change.row.score else change
-
-
-def _change(
-    key: _Key,
-    h: Histogram,
-    c: FeatureCounts,
-    test: ShiftTest,
-    q: float,
-    scale: Scale,
-    frame: Frame,
-    *,
-    may: bool,
-) -> FeatureChange:
+def _judged(h: Histogram, c: FeatureCounts, test: ShiftTest, q: float, scale: Scale, *, may: bool) -> _Judged:
     """One feature at one scale. `may`: whether a quality check is worth its p-value (`may_fail`)."""
-    model, name = key
-    n, m = float(c.live.sum()), float(c.baseline.sum())
-    rows = n + c.null
-    enough = rows >= MIN_ROWS and m >= MIN_ROWS
-    numeric = isinstance(h.bins, NumericBins)
-    means = (c.mean, c.mean_baseline) if numeric else (None, None)
-    drifts = enough and n >= MIN_ROWS and q < MAX_Q and _matters(test)
-    checks: list[QualityCheck] = []
-    if enough and may:
-        checks = quality_checks(c.live, c.null, c.windows, c.nulls, h.bins)
+    rows = c.n + c.null
+    enough = rows >= MIN_ROWS and c.n_baseline >= MIN_ROWS
+    if not enough:
+        return _Judged(h, c, scale, test, q, "too few", 0.0)
+    drifts = c.n >= MIN_ROWS and q < MAX_Q and _matters(test)
+    checks = quality_checks(c.live, c.null, c.windows, c.nulls, h.bins) if may else []
     if drifts:
-        unit = unit_change(c.live, c.baseline, h.bins, test.p, mean=means[0], mean_baseline=means[1])
+        unit = unit_change(c.live, c.baseline, h.bins, test.p, mean=c.mean, mean_baseline=c.mean_baseline)
         checks += [unit] if unit is not None else []
     worst = max(checks, key=lambda check: (check.check in MORE_SPECIFIC, check_bound(check)), default=None)
-    words = ""
-    if drifts or worst is not None:
-        words = direction(c.live, c.baseline, h.bins, mean=means[0], mean_baseline=means[1])
-    case: Case | None = None
-    bound, state = 0.0, "ok" if enough else "too few"
-    if worst is not None and not (drifts and _says_less(worst, c, numeric)):
-        bound, state = min(check_bound(worst), CAUSE_CAP if worst.effect_pp > 0 else BETTER_CAP), worst.check
-        case = quality_case(name, h, c, worst, words, bound, scale, frame, model)
-    elif drifts:
+    if worst is not None and not (drifts and _says_less(worst, c, isinstance(h.bins, NumericBins))):
+        bound = min(check_bound(worst), CAUSE_CAP if worst.effect_pp > 0 else BETTER_CAP)
+        return _Judged(h, c, scale, test, q, worst.check, bound, worst)
+    if drifts:
         bound = min(lower_bound(test.js_adj, max(test.se, 0.05 * DRIFT_UNIT), DRIFT_UNIT), CAUSE_CAP)
-        state, case = "DRIFT", drift_case(name, h, c, test, words, bound, scale, frame, model)
-    elif q < MAX_Q and enough:
-        state = "tiny"
-    base_nulls = float(c.nulls.sum())
-    seen_s = scale.live.length * int((c.windows.sum(axis=1) > 0).sum())
-    row = FeatureRow(
-        feature=name,
+        return _Judged(h, c, scale, test, q, "DRIFT", bound)
+    return _Judged(h, c, scale, test, q, "tiny" if q < MAX_Q else "ok", 0.0)
+
+
+def _cases(best: Mapping[_Key, _Judged], frame: Frame, newest: float | None) -> dict[_Key, tuple[_Judged, str, Case]]:
+    """The changed features with their words and cases, measured from the onset on where one is known.
+
+    Over a longer window a change is diluted; measured anew it may also turn out to be smaller: then it stays.
+    """
+    told = _with_onsets({key: judged for key, judged in best.items() if judged.changed}, frame)
+    begun: dict[_Key, Scale] = {}
+    for key, (_, _, case) in told.items():
+        onset = case.finding.onset
+        scale = None if onset is None else scale_since(frame, onset, newest)
+        if scale is not None:
+            begun[key] = scale
+    again = _again({key: told[key][0] for key in begun}, begun)
+    better = {key: judged for key, judged in again.items() if judged.changed and judged.bound >= told[key][0].bound}
+    return told | _with_onsets(better, frame)
+
+
+def _with_onsets(changed: Mapping[_Key, _Judged], frame: Frame) -> dict[_Key, tuple[_Judged, str, Case]]:
+    onsets = sinces([course(judged.h, judged.counts, judged.check) for judged in changed.values()], frame)
+    found: dict[_Key, tuple[_Judged, str, Case]] = {}
+    for (key, judged), onset in zip(changed.items(), onsets, strict=True):
+        (model, name), c, bins = key, judged.counts, judged.h.bins
+        words = direction(c.live, c.baseline, bins, mean=c.mean, mean_baseline=c.mean_baseline)
+        rest = words, judged.bound, judged.scale, frame, model, onset
+        if judged.check is not None:
+            case = quality_case(name, judged.h, c, judged.check, *rest)
+        else:
+            case = drift_case(name, judged.h, c, judged.test, *rest)
+        found[key] = judged, words, case
+    return found
+
+
+def _again(changed: Mapping[_Key, _Judged], begun: Mapping[_Key, Scale]) -> dict[_Key, _Judged]:
+    """The same features, each at a scale of its own, under the q-value that they have."""
+    if not changed:
+        return {}
+    counts: dict[_Key, FeatureCounts] = {}
+    for scale in dict.fromkeys(begun.values()):
+        counts |= feature_counts({key: changed[key].h for key in changed if begun[key] == scale}, scale)
+    bins = [changed[key].h.bins for key in counts]
+    tests = shift_tests(
+        [c.case(ordered=isinstance(kind, NumericBins)) for c, kind in zip(counts.values(), bins, strict=True)]
+    )
+    may_fail = Screen.of(list(counts.values()), bins).may_fail()
+    return {
+        key: _judged(changed[key].h, c, test, changed[key].q, begun[key], may=bool(may))
+        for (key, c), test, may in zip(counts.items(), tests, may_fail, strict=True)
+    }
+
+
+def _row(key: _Key, judged: _Judged, words: str) -> FeatureRow:
+    h, c, test, live_s = judged.h, judged.counts, judged.test, judged.scale.live.length
+    n, m, rows = c.n, c.n_baseline, c.n + c.null
+    numeric = isinstance(h.bins, NumericBins)
+    seen_s = live_s * c.held
+    return FeatureRow(
+        feature=key[1],
         kind="numeric" if numeric else "categorical",
-        state=state,
+        state=judged.state,
         shift=test.js_adj,
         noise=test.noise,
-        q=q,
+        q=judged.q,
         direction=words,
         null=c.null / rows if rows else 0.0,
-        null_baseline=base_nulls / (m + base_nulls) if m else 0.0,
+        null_baseline=c.null_baseline / (m + c.null_baseline) if m else 0.0,
         bins=h.bins,
         now=c.live / n if n else np.zeros(len(h.bins)),
         baseline=c.baseline / m if m else np.zeros(len(h.bins)),
         n=rows,
-        n_baseline=m + base_nulls,
+        n_baseline=m + c.null_baseline,
         unseen=_unseen(c.live, h.bins) / n if n else 0.0,
-        score=bound,
-        mean=means[0],
-        mean_baseline=means[1],
-        per_minute=n / (scale.live.length / 60),
+        score=judged.bound,
+        mean=c.mean if numeric else None,
+        mean_baseline=c.mean_baseline if numeric else None,
+        per_minute=n / (live_s / 60),
         per_minute_baseline=m / (seen_s / 60) if seen_s else None,
     )
-    return FeatureChange(row, case)
 
 
 def _matters(test: ShiftTest) -> bool:

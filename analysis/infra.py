@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from analysis.answer import Finding, InfraPanel, InfraRow, PanelStatus, Severity, Signal
 from analysis.cases import Case
 from analysis.evidence import Series
+from analysis.gauges import DEPENDENCY_LABELS, Reading, live_samples, samples
 from analysis.proportions import ShareTest, share_test
 from analysis.ranking import Z, lower_bound, severity, share_bound, standard_error, weighted
 from analysis.scales import scales
@@ -21,11 +21,6 @@ from analysis.view import Frame, Window
 from analysis.words import duration, measured, ratio
 
 Floats = NDArray[np.float64]
-
-MODEL_LABELS = ("model", "model_name", "deployment", "application", "service_name")
-REPLICA_LABELS = ("replica", "pod", "container", "gpu", "gpu_uuid")
-HOST_LABELS = ("instance", "job")
-DEPENDENCY_LABELS = ("dependency", "upstream")
 
 RATIO_UNIT = 0.15
 """Fifteen points of utilisation are worth a look."""
@@ -44,71 +39,6 @@ for counts and bytes."""
 
 FULL = 0.85
 """Utilisation below which a rise is at most a warning."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """One gauge summed up for a frame."""
-
-    series: Series
-    now: float
-    """Mean of the last fifth of the live window."""
-    baseline: float
-    """Mean over the reference windows."""
-    history: Floats
-    """[K] means of stretches of the reference windows, each as long as that of `now`: a shorter mean varies more."""
-    spread: float
-    """Standard deviation of the samples within a reference window, typical."""
-
-    @property
-    def model(self) -> str:
-        """The model that the series belongs to; empty for hosts."""
-        return self.series.label(*MODEL_LABELS) or ""
-
-    @property
-    def name(self) -> str:
-        """Dependency, replica, model or host: the narrowest that the series names."""
-        label = self.series.label
-        replica = label(*REPLICA_LABELS)
-        if replica is not None and replica.isdigit():
-            replica = f"replica {replica}"  # a number alone says nothing in a sentence
-        return label(*DEPENDENCY_LABELS) or replica or self.model or label(*HOST_LABELS) or ""
-
-
-def read(series: Series, frame: Frame, end: int) -> Reading | None:
-    """Sum up one gauge; None when it has no sample in the last fifth of the live window before `end`."""
-    length = max(frame.step * 3, frame.live.length // 5)
-    recent = Window(max(frame.live.start, end - length), end)
-    now = _samples(series, recent)[1]
-    if not len(now):
-        return None
-    levels, spreads = _levels(series, frame.references)
-    history = _levels(series, tiles(frame.references, length))[0]
-    spread = float(np.median(spreads)) if len(spreads) else math.inf
-    baseline = float(levels.mean()) if len(levels) else math.nan
-    return Reading(series, float(now.mean()), baseline, history, spread)
-
-
-def _levels(series: Series, windows: Sequence[Window]) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of the samples of each window that holds any."""
-    known = np.isfinite(series.v)
-    v = np.where(known, series.v, 0.0)
-    centre = float(v.sum() / max(1, known.sum()))
-    off = np.where(known, series.v - centre, 0.0)
-    n, total, squares = window_sums(series.t, np.column_stack([known, off, off * off]), windows).T
-    held = n > 0
-    mean = total[held] / n[held]
-    return centre + mean, np.sqrt(np.maximum(squares[held] / n[held] - mean**2, 0.0))
-
-
-def readings(gauges: Iterable[Series], frame: Frame) -> tuple[Reading, ...]:
-    """Every gauge that has a recent sample, recent as seen from the newest sample of all: a source may lag."""
-    held = tuple(gauges)
-    newest = [int(times[-1]) for series in held if len(times := _live(series, frame)[0])]
-    if not newest:
-        return ()
-    end = min(frame.live.end, max(newest) + frame.step)
-    return tuple(reading for series in held if (reading := read(series, frame, end)) is not None)
 
 
 def infra_cases(all_readings: Sequence[Reading], frame: Frame) -> list[Case]:
@@ -140,7 +70,7 @@ def memory_case(reading: Reading, limit: float | None, frame: Frame) -> Case | N
     Without references every part of the live window has to climb so.
     """
     series = reading.series
-    t, v = _live(series, frame)
+    t, v = live_samples(series, frame)
     if series.unit == "ratio":
         limit = 1.0
     if limit is None or limit <= 0 or len(t) < 5:
@@ -212,7 +142,7 @@ def counter_case(reading: Reading, frame: Frame) -> Case | None:
     They are events, not levels: a replica without history that restarts is one too.
     """
     series = reading.series
-    t, v = _live(series, frame)
+    t, v = live_samples(series, frame)
     events = round(float(v.sum()))
     before = [float(np.nansum(series.v[inside(series.t, window)])) for window in frame.references]
     if events <= max(before, default=0.0):
@@ -276,7 +206,7 @@ def infra_panel(
             continue
         found = states.get((r.series.metric, r.model, _subject(r)))
         named = found is not None and found.title.startswith(f"{r.name} ".lstrip())
-        t, v = _live(r.series, frame)
+        t, v = live_samples(r.series, frame)
         rows.append(
             InfraRow(
                 metric=r.series.metric,
@@ -325,22 +255,11 @@ def _climbs(series: Series, windows: Iterable[Window]) -> tuple[Floats, float]:
     slopes: list[float] = []
     highest = -math.inf
     for window in windows:
-        t, v = _samples(series, window)
+        t, v = samples(series, window)
         if len(t) >= 3:
             slopes.append(_climb(t, v)[0])
             highest = max(highest, float(v.max()))
     return np.array(slopes), highest
-
-
-def _samples(series: Series, window: Window) -> tuple[Floats, Floats]:
-    """Times and values of the finite samples in a window."""
-    rows = inside(series.t, window)
-    finite = np.isfinite(series.v[rows])
-    return series.t[rows][finite].astype(float), series.v[rows][finite]
-
-
-def _live(series: Series, frame: Frame) -> tuple[Floats, Floats]:
-    return _samples(series, frame.live)
 
 
 def _subject(reading: Reading) -> str:

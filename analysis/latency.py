@@ -123,17 +123,18 @@ def _changes(live: Floats, references: Floats, bins: NumericBins, window: Window
     total, n, m = references.sum(axis=0), float(live.sum()), float(references.sum())
     if n < min_count(0.5) or m < min_count(0.5):
         return []
-    now, base = percentiles(live, bins), percentiles(total, bins)
     used = references[references.sum(axis=1) >= 0.2 * m / max(1, len(references))]
+    now, base, *of_windows = percentiles(np.vstack([live, total, used]), bins)
     with np.errstate(divide="ignore", invalid="ignore"):
-        history = np.log(percentiles(used, bins) / base)
+        history = np.log(np.array(of_windows).reshape(-1, len(QUANTILES)) / base)
+    errors, base_errors = (log_quantile_errors(counts, bins) for counts in (live, total))
     changes: list[_Change] = []
     for name, unit in UNITS.items():
         index, q = list(QUANTILES).index(name), QUANTILES[name]
         if n < min_count(q) or m < min_count(q) or not (now[index] > 0 and base[index] > 0):
             continue
         log_ratio = float(np.log(now[index] / base[index]))
-        sampling = math.hypot(log_quantile_error(live, bins, q), log_quantile_error(total, bins, q))
+        sampling = math.hypot(errors[name], base_errors[name])
         bound = lower_bound(log_ratio, standard_error(history[:, index], sampling, unit), unit)
         if bound <= 0:
             continue
@@ -155,16 +156,21 @@ def _changes(live: Floats, references: Floats, bins: NumericBins, window: Window
     return changes
 
 
-def log_quantile_error(counts: Floats, bins: NumericBins, q: float) -> float:
-    """Standard error of log(percentile) from counts: half the log distance of the percentiles one rank error away.
+def log_quantile_errors(counts: Floats, bins: NumericBins) -> dict[str, float]:
+    """Standard error of log(percentile) of [B] counts: half the log distance of the percentiles one rank error away.
 
     The rank of a q-quantile of n values has standard deviation sqrt(n q (1 - q)).
     """
-    n = float(counts.sum())
-    step = math.sqrt(q * (1 - q) / n)
-    around = [max(0.0, q - step), min(1.0 - 0.5 / n, q + step)]
-    low, high = quantiles(counts, bins.edges, around, interpolation=interpolation(bins))
-    return abs(math.log(high / low)) / 2 if low > 0 and high > 0 else math.inf
+    n, qs = float(counts.sum()), np.array([QUANTILES[name] for name in UNITS])
+    step = np.sqrt(qs * (1 - qs) / n)
+    around = np.concatenate([np.maximum(0.0, qs - step), np.minimum(1.0 - 0.5 / n, qs + step)])
+    low, high = (
+        quantiles(counts, bins.edges, around.tolist(), interpolation=interpolation(bins)).reshape(2, -1).tolist()
+    )
+    return {
+        name: abs(math.log(b / a)) / 2 if a > 0 and b > 0 else math.inf
+        for name, a, b in zip(UNITS, low, high, strict=True)
+    }
 
 
 def latency_panel(latency: Histogram, frame: Frame, model: str, status: PanelStatus) -> LatencyPanel:
@@ -174,7 +180,7 @@ def latency_panel(latency: Histogram, frame: Frame, model: str, status: PanelSta
     assert isinstance(bins, NumericBins)
     live = grid(own.t, n, frame.live, own.step)
     expected = np.sum([grid(own.t, n, window, own.step) for window in frame.references], axis=0)
-    now, base = percentiles(live, bins), percentiles(expected, bins)
+    now, base = percentiles(np.stack([live, expected]), bins)
     whole, usual = live.sum(axis=0), expected.sum(axis=0)
     window, window_baseline = summary(whole, bins), summary(usual, bins)
     bounds = percentile_bounds(whole, bins, QUANTILES)

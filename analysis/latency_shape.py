@@ -56,7 +56,7 @@ def change_in_words(
     if not changed:
         return ""
     shares = (*_BODY, 0.95, 0.99)
-    now, before = (quantiles(n, bins.edges, shares, interpolation=interpolation) for n in (live, base))
+    now, before = quantiles(np.stack([live, base]), bins.edges, shares, interpolation=interpolation)
     if not (before > 0).all() or not (now > 0).all():
         return ""
     logs, differences = np.log(now / before), now - before

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -104,6 +105,7 @@ def min_count(q: float, confidence: float = 0.95) -> int:
     return math.ceil(math.log((1 - confidence) / 2) / math.log(tail))
 
 
+@lru_cache(maxsize=64)
 def order_statistic_interval(q: float, n: int, confidence: float = 0.95) -> OrderInterval:
     """Ranks of a distribution-free interval of the q-quantile of n values (binomial quantiles of alpha/2)."""
     lower = binom_quantile((1 - confidence) / 2, n, q)

@@ -220,14 +220,13 @@ def shift_tests(cases: Sequence[ShiftCase], *, min_expected: float = MIN_EXPECTE
         (ordered, values, value_windows, 1.5 * location**2 - 0.5),
         (x[:, -1] + y[:, -1] > 0, x, c, is_null),
     )
-    p_components = []
+    zs = []
     for applies, now, before, score in components:
         total = before.sum(axis=1)
         own = _score_dispersion(before, total, score)
         z = trend_z(now, total, score) / np.sqrt(_shrunk(own, held, factor))
-        p_components.append(
-            np.where(applies & (df > 0), t_two_sided(z, np.maximum(held, 1) + PRIOR_WEIGHT - 1), np.nan)
-        )
+        zs.append(np.where(applies & (df > 0), z, np.nan))
+    p_components = t_two_sided(np.stack(zs), np.maximum(held, 1) + PRIOR_WEIGHT - 1)
     p = cauchy_combine(np.stack([p_bins, *p_components]), axis=0)
 
     bins = df + 1
@@ -235,7 +234,7 @@ def shift_tests(cases: Sequence[ShiftCase], *, min_expected: float = MIN_EXPECTE
     floor = np.where(known, psi_noise(np.maximum(n, 1), np.maximum(m, 1), bins, factor), 0.0)
     divergence = js_divergence(x, y)
     raw_psi = psi(x, y)
-    js = js_distance(x, y)
+    js = np.minimum(1.0, np.sqrt(divergence / math.log(2)))
     h = np.where(known, factor * (1 / np.maximum(n, 1) + 1 / np.maximum(m, 1)), 0.0)
     # Delta method on js = √(PSI / 8 ln2), with the variance of a non-central chi-squared for PSI / h.
     spread = np.sqrt(2 * (bins - 1) * h**2 + 4 * np.maximum(raw_psi - floor, 0.0) * h)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.onset import onset, start_of_change
+from analysis.onset import Onset, onsets, start_of_change
 from analysis.slices import grid, inside
 from analysis.view import Frame, Window
 
@@ -30,18 +31,39 @@ class Since:
     high: int
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A share over time: hits of n rows per bucket."""
+
+    t: Ints
+    hits: Floats
+    """[T]"""
+    n: Floats
+    """[T]"""
+
+
 def since(t: Ints, hits: Floats, n: Floats, frame: Frame) -> Since | None:
     """When the share hits / n of the live window left the course of the reference windows. hits, n: [T]"""
-    step = frame.step
+    return sinces([Course(t, hits, n)], frame)[0]
 
-    def share(window_hits: Floats, window_n: Floats) -> Floats:
-        shares: Floats = np.divide(window_hits, window_n, out=np.full(len(window_n), np.nan), where=window_n > 0)
-        return shares
 
-    rows = grid(t, n, frame.live, step)
-    live = share(grid(t, hits, frame.live, step), rows)
-    history = np.array([share(grid(t, hits, w, step), grid(t, n, w, step)) for w in frame.references])
-    return _moment(live, history, frame, 0.5 / max(1.0, float(np.median(rows))))
+def sinces(courses: Sequence[Course], frame: Frame) -> list[Since | None]:
+    """`since` of many shares: together they cost a third of one by one."""
+    moments = []
+    for course in courses:
+        rows = grid(course.t, course.n, frame.live, frame.step)
+        live = _share(grid(course.t, course.hits, frame.live, frame.step), rows)
+        history = [
+            _share(grid(course.t, course.hits, w, frame.step), grid(course.t, course.n, w, frame.step))
+            for w in frame.references
+        ]
+        moments.append((live, np.array(history), 0.5 / max(1.0, float(np.median(rows)))))
+    return _moments(moments, frame)
+
+
+def _share(hits: Floats, n: Floats) -> Floats:
+    shares: Floats = np.divide(hits, n, out=np.full(len(n), np.nan), where=n > 0)
+    return shares
 
 
 def since_level(t: Ints, n: Floats, frame: Frame, newest: float | None) -> Since | None:
@@ -53,7 +75,7 @@ def since_level(t: Ints, n: Floats, frame: Frame, newest: float | None) -> Since
     filling = len(live) - 1 if newest is None else (int(newest) - frame.live.start) // frame.step
     live[max(0, filling) :] = np.nan
     history = np.array([grid(t, n, w, frame.step) for w in frame.references])
-    return _moment(live, history, frame, 1.0)
+    return _moments([(live, history, 1.0)], frame)[0]
 
 
 def since_value(t: Ints, v: Floats, frame: Frame) -> Since | None:
@@ -69,19 +91,31 @@ def since_value(t: Ints, v: Floats, frame: Frame) -> Since | None:
 
     live = sampled(frame.live)
     top = float(np.nanmax(np.abs(live))) if np.isfinite(live).any() else 0.0
-    return _moment(live, np.array([sampled(w) for w in frame.references]), frame, 0.01 * top or 1.0)
+    return _moments([(live, np.array([sampled(w) for w in frame.references]), 0.01 * top or 1.0)], frame)[0]
 
 
-def _moment(live: Floats, history: Floats, frame: Frame, least: float) -> Since | None:
-    """`least` stands in for the noise of a history of nothing but zeros, which has none of its own."""
-    filled = history[np.isfinite(history).any(axis=1)]
-    if not len(filled):
-        return None
-    found = onset(live, filled) if np.nan_to_num(filled).any() else start_of_change(live / least)
-    if found is None:
-        return None
+def _moments(series: Sequence[tuple[Floats, Floats, float]], frame: Frame) -> list[Since | None]:
+    """Of (live values, history, least) each.
+
+    `least` stands in for the noise of a history of nothing but zeros, which has none of its own.
+    """
+    filled = [history[np.isfinite(history).any(axis=1)] for _, history, _ in series]
+    noisy = [i for i, history in enumerate(filled) if len(history) and np.nan_to_num(history).any()]
+    found: list[Onset | None] = [None] * len(series)
+    for i, one in zip(noisy, onsets([series[i][0] for i in noisy], [filled[i] for i in noisy]), strict=True):
+        found[i] = one
+    for i, (live, _, least) in enumerate(series):
+        if len(filled[i]) and i not in noisy:
+            found[i] = start_of_change(live / least)
+    return [
+        None if one is None else _on_the_clock(one, live, history, frame)
+        for one, (live, _, _), history in zip(found, series, filled, strict=True)
+    ]
+
+
+def _on_the_clock(found: Onset, live: Floats, history: Floats, frame: Frame) -> Since:
     start, step = frame.live.start, frame.step
-    index = max(found.index, _sizable(live, filled, found.index))
+    index = max(found.index, _sizable(live, history, found.index))
     low, high = (found.low, found.high) if index == found.index else (index, max(index, found.high))
     return Since(start + index * step, start + low * step, start + high * step)
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from analysis.evidence import Floats
+
+_Number = TypeVar("_Number", float, NDArray[np.float64])
 
 _TINY = 1e-300
 _EPS = 1e-15
@@ -36,11 +38,10 @@ def log_gamma(x: ArrayLike) -> Floats:
     return np.asarray(_lgamma(np.asarray(x, dtype=np.float64)), dtype=np.float64)
 
 
-def _stirling_rest(z: Floats) -> Floats:
+def _stirling_rest(z: _Number) -> _Number:
     """log Γ(z) minus its leading Stirling terms, z >= 10 (Abramowitz & Stegun 6.1.41)."""
     w = 1.0 / (z * z)
-    rest: Floats = (1 / 12 - w * (1 / 360 - w * (1 / 1260 - w * (1 / 1680 - w / 1188)))) / z
-    return rest
+    return (1 / 12 - w * (1 / 360 - w * (1 / 1260 - w * (1 / 1680 - w / 1188)))) / z
 
 
 def normal_sf(z: ArrayLike) -> Floats:
@@ -133,6 +134,35 @@ def _log_beta_density(a: Floats, b: Floats, x: Floats, y: Floats) -> Floats:
     return np.where(big < _STIRLING_FROM, low, np.where(small < _STIRLING_FROM, mixed, high))
 
 
+def _log_beta_density_of_one(a: float, b: float, x: float, y: float) -> float:
+    """`_log_beta_density` of single numbers, x and y positive."""
+    small, big = min(a, b), max(a, b)
+    total = a + b
+    if small >= _STIRLING_FROM:
+        shift = x * b - y * a
+        if shift / a <= -1.0 or shift / b >= 1.0:  # x or y is below rounding
+            return -math.inf
+        deviance = a * math.log1p(shift / a) + b * math.log1p(-shift / b)
+        rests = _stirling_rest(total) - _stirling_rest(a) - _stirling_rest(b)
+        return deviance + 0.5 * math.log(a * b / total) - 0.5 * math.log(2 * math.pi) + rests
+    powers = a * math.log(x) + b * math.log(y)
+    if big < _STIRLING_FROM:
+        return powers + math.lgamma(total) - math.lgamma(a) - math.lgamma(b)
+    spread = (big - 0.5) * math.log1p(small / big) + small * math.log(total) - small
+    return powers - math.lgamma(small) + spread + _stirling_rest(total) - _stirling_rest(big)
+
+
+def _beta_cdf_of_one(a: float, b: float, x: float, y: float) -> float:
+    """`beta_cdf` of single numbers."""
+    if not math.isfinite(a + b + x + y):
+        return math.nan
+    if x <= 0 or y <= 0:
+        return 0.0 if x <= 0 else 1.0
+    if x > (a + 1) / (a + b + 2):
+        return 1.0 - math.exp(_log_beta_density_of_one(b, a, y, x)) * _beta_fraction_of_one(b, a, y) / b
+    return math.exp(_log_beta_density_of_one(a, b, x, y)) * _beta_fraction_of_one(a, b, x) / a
+
+
 def _beta_fraction_of_one(a: float, b: float, x: float) -> float:
     """`_beta_fraction` of single numbers: 30 times faster than arrays of one."""
     c, d = 1.0, 1.0 - (a + b) * x / (a + 1.0)
@@ -156,9 +186,6 @@ def _beta_fraction_of_one(a: float, b: float, x: float) -> float:
 
 def _beta_fraction(a: Floats, b: Floats, x: Floats) -> Floats:
     """The continued fraction of I_x(a, b) (modified Lentz, Numerical Recipes 6.4)."""
-    if x.size <= _FEW:
-        ones = zip(a.ravel().tolist(), b.ravel().tolist(), x.ravel().tolist(), strict=True)
-        return np.array([_beta_fraction_of_one(*one) for one in ones]).reshape(x.shape)
     c = np.ones_like(x)
     d = 1.0 - (a + b) * x / (a + 1.0)
     d = 1.0 / np.where(np.abs(d) < _TINY, _TINY, d)
@@ -187,6 +214,9 @@ def beta_cdf(a: ArrayLike, b: ArrayLike, x: ArrayLike, y: ArrayLike | None = Non
     """Regularised incomplete beta function I_x(a, b), a, b > 0; pass y = 1 - x where x is within rounding of one."""
     left, right, at = _array(a, b, x)
     rest = np.array(np.broadcast_to(1.0 - at if y is None else np.asarray(y, dtype=np.float64), at.shape))
+    if at.size <= _FEW:
+        ones = zip(*(v.ravel().tolist() for v in (left, right, at, rest)), strict=True)
+        return _clamped(np.array([_beta_cdf_of_one(*one) for one in ones]).reshape(at.shape))
     out = np.where(at <= 0, 0.0, np.where(rest <= 0, 1.0, np.nan))
     inside = (at > 0) & (rest > 0)
     with np.errstate(invalid="ignore"):
@@ -230,14 +260,10 @@ def t_sf(t: ArrayLike, df: ArrayLike) -> Floats:
 
 def t_two_sided_of_one(t: float, df: float) -> float:
     """`t_two_sided` of single numbers, df > 0: a dozen times faster than arrays of one."""
-    if t == 0 or not math.isfinite(t):
-        return 1.0 if t == 0 else 0.0 if math.isinf(t) else math.nan
-    square, a, b = t * t, df / 2, 0.5
-    x, y = df / (df + square), square / (df + square)
-    density = math.exp(a * math.log(x) + b * math.log(y) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b))
-    if x <= (a + 1) / (a + b + 2):
-        return min(1.0, density * _beta_fraction_of_one(a, b, x) / a)
-    return max(0.0, 1.0 - density * _beta_fraction_of_one(b, a, y) / b)
+    square = t * t
+    if math.isinf(square):
+        return 0.0
+    return _beta_cdf_of_one(df / 2, 0.5, df / (df + square), square / (df + square))
 
 
 def t_two_sided(t: ArrayLike, df: ArrayLike) -> Floats:
@@ -254,15 +280,26 @@ def binom_sf(k: ArrayLike, n: ArrayLike, p: ArrayLike) -> Floats:
 
 
 def binom_quantile(q: float, n: int, p: float) -> int:
-    """Smallest k with P(X <= k) >= q of Binomial(n, p)."""
-    low, high = 0, n
-    while low < high:
+    """Smallest k with P(X <= k) >= q of Binomial(n, p), 0 < q < 1 and 0 < p < 1.
+
+    Searched around the normal quantile with its correction for skewness (Cornish & Fisher 1938), which is off by one or
+    two at most where n p (1 - p) is not tiny.
+    """
+    z, variance = normal_quantile(q), n * p * (1 - p)
+    guess = math.floor(n * p + z * math.sqrt(variance) + (1 - 2 * p) * (z * z - 1) / 6)
+
+    def reaches(k: int) -> bool:
+        return k >= n or (k >= 0 and _beta_cdf_of_one(n - k, k + 1, 1 - p, p) >= q)
+
+    low, high, stride = max(-1, min(guess - 1, n - 1)), max(0, min(guess, n)), 1
+    while low >= 0 and reaches(low):
+        low, high, stride = max(-1, low - stride), low, 2 * stride
+    while not reaches(high):
+        low, high, stride = high, min(n, high + stride), 2 * stride
+    while high - low > 1:
         middle = (low + high) // 2
-        if 1.0 - float(binom_sf(middle, n, p)) >= q:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+        low, high = (low, middle) if reaches(middle) else (middle, high)
+    return high
 
 
 def nbinom_sf(k: ArrayLike, r: ArrayLike, p: ArrayLike) -> Floats:

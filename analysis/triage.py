@@ -32,7 +32,8 @@ from analysis.confidence import confidence_panel
 from analysis.detect import Detected, as_of, detect
 from analysis.errors import errors_panel
 from analysis.evidence import LogEvidence, NumericBins, Traffic
-from analysis.infra import Reading, infra_panel
+from analysis.gauges import Reading
+from analysis.infra import infra_panel
 from analysis.latency import latency_panel, percentiles, summary
 from analysis.reliability import accuracy_panel
 from analysis.settling import CONFIRMED, LONGEST_STEP, Standing, earlier, must_settle, progress, settle

@@ -10,7 +10,8 @@ import pytest
 from analysis.answer import PanelStatus, Severity, Signal, State
 from analysis.cases import Case
 from analysis.evidence import Series
-from analysis.infra import infra_cases, infra_panel, readings, slope
+from analysis.gauges import readings
+from analysis.infra import infra_cases, infra_panel, slope
 from bench.healthy import correlated
 from tests.evidence import FRAME, ONSET, RECENT, after, gauge, listed, steady
 
@@ -215,6 +216,30 @@ def test_a_source_that_is_late_is_read_up_to_its_newest_sample() -> None:
     late = FRAME.live.end - 12 * 60
     (reading,) = readings([gauge("cpu", after(ONSET - 600, 0.9, 0.2), until=late, replica="r1")], FRAME)
     assert reading.now == pytest.approx(0.9)
+
+
+def test_gauges_are_read_alike_whatever_others_there_are() -> None:
+    gauges = [
+        gauge("cpu", after(ONSET, 0.9, 0.4), replica="r1", model="shop"),
+        Series("cpu", (("model", "shop"), ("replica", "r2")), "ratio", *_thinned(gauge("cpu", steady(0.3)))),
+        gauge("cpu", steady(0.5), replica="r3", model="shop"),
+        Series("cpu", (("model", "shop"), ("replica", "r4")), "ratio", *_with_gaps(gauge("cpu", steady(0.2)))),
+    ]
+    together = readings(gauges, FRAME)
+    assert [reading.name for reading in together] == ["r1", "r2", "r3", "r4"]
+    for one, reading in zip(gauges, together, strict=True):
+        (alone,) = readings([one], FRAME)
+        levels = alone.now, alone.baseline, alone.spread
+        assert (reading.now, reading.baseline, reading.spread) == pytest.approx(levels, abs=1e-6)
+        assert reading.history == pytest.approx(alone.history)
+
+
+def _thinned(series: Series) -> tuple[np.ndarray, np.ndarray]:
+    return series.t[::2], series.v[::2]
+
+
+def _with_gaps(series: Series) -> tuple[np.ndarray, np.ndarray]:
+    return series.t, np.where(series.t % 420 == 0, np.nan, series.v)
 
 
 def test_a_replica_that_is_gone_has_no_reading() -> None:

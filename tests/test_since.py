@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.since import since
+from analysis.since import Course, since, sinces
 from analysis.view import View
 
 NOW = 1_800_000_000
@@ -32,3 +32,20 @@ def test_a_ramp_is_dated_near_its_foot() -> None:
     found = since(t, failed, n, FRAME)
     assert found is not None
     assert abs(found.start - foot) <= 180
+
+
+def test_many_shares_are_dated_as_each_alone() -> None:
+    t = np.arange(FRAME.span.start, FRAME.span.end, FRAME.step)
+    rng = np.random.default_rng(3)
+    n = np.full(len(t), 1_500.0)
+    courses = [Course(t, np.zeros(len(t)), n), Course(t, rng.binomial(1_500, 0.05, len(t)).astype(float), n)]
+    for minutes in (4, 9, 15):
+        moved = np.where(t >= FRAME.live.end - minutes * 60, 0.4, 0.05)
+        courses.append(Course(t, rng.binomial(1_500, moved).astype(float), n))
+    first = Course(t, np.where(t >= FRAME.live.end - 480, 30.0, 0.0), n)  # never happened before
+    courses.append(first)
+    found = sinces(courses, FRAME)
+    assert found == [since(one.t, one.hits, one.n, FRAME) for one in courses]
+    assert found[:2] == [None, None]
+    starts = [FRAME.live.end - one.start for one in found[2:] if one is not None]
+    assert starts == [240, 540, 900, 480]
