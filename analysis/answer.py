@@ -12,6 +12,7 @@ from analysis.view import Frame, View
 if TYPE_CHECKING:
     from analysis.evidence import Bins, Floats, Ints
     from analysis.objectives import Budget
+    from analysis.slow_share import SlowShare
 
 
 class Severity(StrEnum):
@@ -248,6 +249,10 @@ class LatencyPanel:
     """95 % bounds of `window` / `window_baseline`."""
     moved: str = ""
     """Which requests changed, in words; empty without a sure change."""
+    slow: tuple[SlowShare, ...] = ()
+    """The share of slow requests, for each latency objective or at the baseline's p99."""
+    told: Finding | None = None
+    """The finding about latency, which is measured from its onset on; everything else here is of the whole window."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis import quantiles
 from analysis.answer import Severity
 from analysis.evidence import Counts, NumericBins, Traffic
 from analysis.objectives import Budget, Objective, Spend
@@ -115,8 +116,7 @@ def _bad(traffic: Traffic, objective: Objective) -> tuple[Ints, Floats, Floats, 
 
 def nearest_edge(bins: NumericBins, threshold: float) -> float:
     """The finite positive edge nearest to a threshold, by ratio."""
-    edges = np.array([edge for edge in bins.edges if 0 < edge < math.inf])
-    return float(edges[np.argmin(np.abs(np.log(edges / threshold)))])
+    return bins.edges[quantiles.nearest_edge(bins.edges, threshold)]
 
 
 def budget(objective: Objective, counts: Sequence[Counts], end: int, known_from: float) -> Budget | None:

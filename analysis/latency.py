@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +14,14 @@ from analysis.cases import Case
 from analysis.evidence import Histogram, NumericBins
 from analysis.filters import Range
 from analysis.latency_shape import change_in_words, percentile_bounds, ratio_bounds
+from analysis.objectives import Objective
 from analysis.proportions import ShareTest
 from analysis.quantiles import Interpolation, count_above, exceedance_test, min_count, quantiles
 from analysis.ranking import lower_bound, severity, standard_error, weighted
 from analysis.scales import scale_since, scales
 from analysis.since import since
 from analysis.slices import grid, grid_times, model_histogram, window_sum, window_sums
+from analysis.slow_share import slow_shares
 from analysis.view import Frame, Window
 from analysis.words import milliseconds, ratio
 
@@ -173,8 +176,14 @@ def log_quantile_errors(counts: Floats, bins: NumericBins) -> dict[str, float]:
     }
 
 
-def latency_panel(latency: Histogram, frame: Frame, model: str, status: PanelStatus) -> LatencyPanel:
-    """Percentiles per bucket of the live window, and of the reference windows at the same position in the window."""
+def latency_panel(
+    latency: Histogram, frame: Frame, model: str, status: PanelStatus, objectives: Sequence[Objective] = ()
+) -> LatencyPanel:
+    """Percentiles per bucket of the live window, and of the reference windows at the same position in the window.
+
+    Args:
+        objectives: those of the model; their thresholds say which requests are slow.
+    """
     own = model_histogram(latency, model)
     bins, n = own.bins, own.n[:, 0]
     assert isinstance(bins, NumericBins)
@@ -184,7 +193,8 @@ def latency_panel(latency: Histogram, frame: Frame, model: str, status: PanelSta
     whole, usual = live.sum(axis=0), expected.sum(axis=0)
     window, window_baseline = summary(whole, bins), summary(usual, bins)
     bounds = percentile_bounds(whole, bins, QUANTILES)
-    sure = {change.name for change in _changes(whole, window_sums(own.t, n, frame.references), bins, frame.live)}
+    windows = window_sums(own.t, n, frame.references)
+    sure = {change.name for change in _changes(whole, windows, bins, frame.live)}
     return LatencyPanel(
         status=status,
         model=model,
@@ -199,4 +209,5 @@ def latency_panel(latency: Histogram, frame: Frame, model: str, status: PanelSta
         bounds=bounds,
         ratio_bounds=ratio_bounds(window, window_baseline, bounds, percentile_bounds(usual, bins, QUANTILES)),
         moved=change_in_words(whole, usual, bins, sure, interpolation(bins)),
+        slow=slow_shares(whole, windows, bins, objectives),
     )

@@ -179,6 +179,22 @@ def share_above(counts: ArrayLike, edge: int) -> Floats:
     return out
 
 
+def share_above_bounds(counts: ArrayLike, edges: Sequence[float], threshold: float) -> tuple[float, float]:
+    """(at least, at most) the share of [B] counts above any threshold; NaN without observations.
+
+    Exact at an edge. Between two edges nothing is known of where in their bin the values lie, so it counts as wholly
+    below, then as wholly above.
+    """
+    above = int(np.searchsorted(edges, threshold * (1 - _SAME), side="left"))
+    exact = above < len(edges) and math.isclose(edges[above], threshold, rel_tol=_SAME)
+    from_edge = above if exact else max(0, above - 1)
+    return float(share_above(counts, above)), float(share_above(counts, from_edge))
+
+
+_SAME = 1e-9
+"""Relative distance at which a threshold is the edge: 0.25 s times 1,000 is 250 ms."""
+
+
 def exceedance_test(live: ArrayLike, windows: ArrayLike, edge: int) -> ShareTest:
     """Whether the share above edges[edge] differs between [B] live counts and [K, B] reference windows.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,8 @@ from analysis.errors import errors_panel
 from analysis.evidence import LogEvidence, NumericBins, Traffic
 from analysis.gauges import Reading
 from analysis.infra import infra_panel
-from analysis.latency import latency_panel, percentiles, summary
+from analysis.latency import QUANTILES, latency_panel, percentiles, summary
+from analysis.objectives import Objective
 from analysis.reliability import accuracy_panel
 from analysis.settling import CONFIRMED, LONGEST_STEP, Standing, earlier, must_settle, progress, settle
 from analysis.shadow import shadow_panel
@@ -134,8 +135,20 @@ def _stood(found: Detected, evidence: Evidence, view: View, frame: Frame, thresh
     return standing
 
 
-def picture(judgement: Judgement, evidence: Evidence, view: View, now: float, *, threshold: float) -> Snapshot:
-    """What the screen shows of a judgement: the lists, and the panels of the model in focus."""
+def picture(
+    judgement: Judgement,
+    evidence: Evidence,
+    view: View,
+    now: float,
+    *,
+    threshold: float,
+    objectives: Sequence[Objective] = (),
+) -> Snapshot:
+    """What the screen shows of a judgement: the lists, and the panels of the model in focus.
+
+    Args:
+        objectives: what the models promise; a latency threshold says which requests are slow.
+    """
     frame, findings, models = judgement.frame, judgement.findings, judgement.models
     focus = _focus(view, findings, judgement.rows)
     onsets = [
@@ -153,7 +166,7 @@ def picture(judgement: Judgement, evidence: Evidence, view: View, now: float, *,
         models=judgement.rows,
         findings=findings,
         marks=tuple(sorted((*judgement.versions, *onsets[:1]), key=lambda mark: mark.t)),
-        latency=_latency(evidence, models, frame, focus),
+        latency=_latency(evidence, judgement, focus, objectives),
         confidence=_confidence(evidence, frame, focus, threshold),
         errors=_errors(evidence, models, frame, focus),
         features=FeaturesPanel(_status(evidence, "features", from_logs=True, present=bool(features)), focus, features),
@@ -288,8 +301,8 @@ def _of(models: Iterable[ModelEvidence], focus: str) -> ModelEvidence | None:
     return next((model for model in models if model.name == focus), None)
 
 
-def _latency(evidence: Evidence, models: Iterable[ModelEvidence], frame: Frame, focus: str) -> LatencyPanel:
-    model = _of(models, focus)
+def _latency(evidence: Evidence, judgement: Judgement, focus: str, objectives: Iterable[Objective]) -> LatencyPanel:
+    model = _of(judgement.models, focus)
     traffic = model.traffic if model is not None else None
     latency = traffic.latency if traffic is not None else None
     from_logs = model.from_logs if model is not None else bool(evidence.log_sources)
@@ -299,7 +312,12 @@ def _latency(evidence: Evidence, models: Iterable[ModelEvidence], frame: Frame, 
     status = _status(evidence, "traffic", from_logs=from_logs, present=latency is not None)
     if latency is None or not key_index(latency.keys, model=focus).size:
         return LatencyPanel(status, focus)
-    return latency_panel(latency, frame, focus, status)
+    promised = [objective for objective in objectives if objective.model == focus]
+    panel = latency_panel(latency, judgement.frame, focus, status, promised)
+    told_of = (
+        f for f in judgement.findings if f.signal is Signal.LATENCY and f.model == focus and f.check in QUANTILES
+    )
+    return replace(panel, told=next(told_of, None))
 
 
 def _confidence(evidence: Evidence, frame: Frame, focus: str, threshold: float) -> ConfidencePanel:

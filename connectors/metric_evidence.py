@@ -182,6 +182,8 @@ def _latency(
 ) -> Histogram | None:
     import numpy as np
 
+    from analysis.quantiles import from_cumulative
+
     cumulative: dict[Key, dict[float, Floats]] = {}
     for query, rows in answers:
         for row in rows:
@@ -203,9 +205,7 @@ def _latency(
     total = np.zeros(n.shape[:2])
     for k, key in enumerate(keys):
         stacked = np.stack([cumulative[key][edge][known] for edge in sorted(cumulative[key])], axis=1)
-        # Prometheus does the same before it takes a quantile: extrapolation can break the order of the buckets.
-        ordered = np.maximum.accumulate(np.nan_to_num(stacked), axis=1)
-        counts = np.diff(ordered, axis=1, prepend=0.0)
+        counts = from_cumulative(np.nan_to_num(stacked))
         n[:, k, :] = rebin(counts, layouts[key], edges)
         total[:, k] = np.nan_to_num(sums[key][known]) if key in sums else n[:, k, :] @ _middles(edges)
     zeros = np.zeros(n.shape[:2])

@@ -31,6 +31,7 @@ from analysis.answer import (
     State,
 )
 from analysis.evidence import OTHER, UNSEEN, CategoryBins, NumericBins
+from analysis.slow_share import SlowShare
 from analysis.view import Baseline, View
 
 if TYPE_CHECKING:
@@ -212,6 +213,21 @@ def _latency(status: PanelStatus, t: Ints, rng: np.random.Generator) -> LatencyP
         1_101_600,
         7_700_000,
         rng.normal(612, 12, size),
+        slow=(
+            SlowShare(
+                threshold_ms=250.0,
+                target=0.99,
+                now=(0.021, 0.034),
+                baseline=(0.004, 0.007),
+                edge_ms=256.0,
+                at_edge=0.021,
+                at_edge_baseline=0.004,
+                interval=(0.0207, 0.0343),
+                p=1e-9,
+                n=1_101_600,
+                n_baseline=7_700_000,
+            ),
+        ),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from analysis.outline import OutlineRow, outline
 from analysis.printable import printable
 from analysis.words import duration, milliseconds, percent, quantity
 from tui.options import Options
+from tui.report_latency import latency, number
 
 if TYPE_CHECKING:
     from tui.session import Session
@@ -117,6 +117,7 @@ def as_dict(snapshot: Snapshot) -> dict[str, Any]:
         "models": [_model(row) for row in snapshot.models],
         "budgets": [_budget(budget) for budget in snapshot.budgets],
         "findings": _findings(snapshot),
+        "latency": latency(snapshot.latency),
         "features": {"model": snapshot.focus, "rows": [_feature(row) for row in snapshot.features.rows]},
         "notes": list(snapshot.notes),
     }
@@ -129,7 +130,7 @@ def _source(source: SourceStatus, now: float) -> dict[str, Any]:
         "kind": source.kind,
         "state": str(source.state),
         "newest_sample": _time(newest),
-        "age_s": None if newest is None else _number(max(0.0, now - newest)),
+        "age_s": None if newest is None else number(max(0.0, now - newest)),
         "error": source.error,
         "hint": source.hint,
     }
@@ -141,13 +142,13 @@ def _model(row: ModelRow) -> dict[str, Any]:
         "state": str(row.state),
         "stale": row.stale,
         "versions": list(row.versions),
-        "request_rate": _number(row.request_rate),
-        "latency_ms": {name: _number(value) for name, value in row.latency_ms.items()},
-        "error_ratio": _number(row.error_ratio),
-        "confidence_mean": _number(row.confidence_mean),
-        "accuracy": _number(row.accuracy),
-        "label_coverage": _number(row.label_coverage),
-        "drift": _number(row.drift),
+        "request_rate": number(row.request_rate),
+        "latency_ms": {name: number(value) for name, value in row.latency_ms.items()},
+        "error_ratio": number(row.error_ratio),
+        "confidence_mean": number(row.confidence_mean),
+        "accuracy": number(row.accuracy),
+        "label_coverage": number(row.label_coverage),
+        "drift": number(row.drift),
         "newest_sample": _time(row.newest_sample),
     }
 
@@ -158,16 +159,16 @@ def _budget(budget: Budget) -> dict[str, Any]:
         "model": objective.model,
         "kind": objective.kind,
         "target": objective.target,
-        "threshold_ms": _number(objective.threshold_ms),
-        "counted_at_ms": _number(budget.edge_ms),
+        "threshold_ms": number(objective.threshold_ms),
+        "counted_at_ms": number(budget.edge_ms),
         "severity": str(budget.severity),
         "fires": budget.fires,
-        "left": _number(budget.left),
-        "known_s": _number(budget.known_s),
-        "gone_in_s": _number(budget.gone_in_s),
-        "pages_in_s": _number(budget.pages_in_s),
+        "left": number(budget.left),
+        "known_s": number(budget.known_s),
+        "gone_in_s": number(budget.gone_in_s),
+        "pages_in_s": number(budget.pages_in_s),
         "windows": [
-            {"window_s": spend.window_s, "n": _number(spend.n), "bad": _number(spend.bad), "burn": _number(spend.burn)}
+            {"window_s": spend.window_s, "n": number(spend.n), "bad": number(spend.bad), "burn": number(spend.burn)}
             for spend in budget.spends
         ],
         "note": budget.note,
@@ -193,14 +194,14 @@ def _finding(finding: Finding, now: float, ranks: Mapping[FindingKey, int]) -> d
         "phase": finding.phase,
         "title": finding.title,
         "onset": _time(finding.onset),
-        "onset_s_ago": None if finding.onset is None else _number(max(0.0, now - finding.onset)),
-        "now": _number(finding.now),
-        "baseline": _number(finding.baseline),
+        "onset_s_ago": None if finding.onset is None else number(max(0.0, now - finding.onset)),
+        "now": number(finding.now),
+        "baseline": number(finding.baseline),
         "unit": finding.unit,
-        "effect": _number(finding.effect),
-        "score": _number(finding.score),
-        "n": _number(finding.n),
-        "n_baseline": _number(finding.n_baseline),
+        "effect": number(finding.effect),
+        "score": number(finding.score),
+        "n": number(finding.n),
+        "n_baseline": number(finding.n_baseline),
         "where": [_segment(segment) for segment in finding.where],
         "mix": [_mix(shift) for shift in finding.mix],
         "caused_by": [
@@ -218,36 +219,36 @@ def _feature(row: FeatureRow) -> dict[str, Any]:
         "feature": row.feature,
         "kind": row.kind,
         "state": row.state,
-        "shift": _number(row.shift),
-        "noise": _number(row.noise),
-        "q": _number(row.q),
+        "shift": number(row.shift),
+        "noise": number(row.noise),
+        "q": number(row.q),
         "direction": row.direction,
-        "null_rate": _number(row.null),
-        "null_rate_baseline": _number(row.null_baseline),
-        "unseen": _number(row.unseen),
-        "values_per_minute": _number(row.per_minute),
-        "values_per_minute_baseline": _number(row.per_minute_baseline),
-        "n": _number(row.n),
-        "n_baseline": _number(row.n_baseline),
-        "psi": None if read is None else _number(read.psi),
-        "jensen_shannon": None if read is None else _number(read.js),
-        "kolmogorov_smirnov": None if read is None else _number(read.ks),
-        "wasserstein_normalised": None if read is None else _number(read.wasserstein),
+        "null_rate": number(row.null),
+        "null_rate_baseline": number(row.null_baseline),
+        "unseen": number(row.unseen),
+        "values_per_minute": number(row.per_minute),
+        "values_per_minute_baseline": number(row.per_minute_baseline),
+        "n": number(row.n),
+        "n_baseline": number(row.n_baseline),
+        "psi": None if read is None else number(read.psi),
+        "jensen_shannon": None if read is None else number(read.js),
+        "kolmogorov_smirnov": None if read is None else number(read.ks),
+        "wasserstein_normalised": None if read is None else number(read.wasserstein),
     }
 
 
 def _segment(segment: Segment) -> dict[str, Any]:
     return {
         "segment": dict(segment.where),
-        "share_of_change": _number(segment.share_of_change),
-        "rate_in": _number(segment.rate_in),
-        "rate_out": _number(segment.rate_out),
-        "rate_before": _number(segment.rate_before),
-        "lift": _number(segment.lift),
-        "support": _number(segment.support),
-        "n": _number(segment.n),
-        "p_adjusted": _number(segment.p_adjusted),
-        "rate_without": _number(segment.rate_without),
+        "share_of_change": number(segment.share_of_change),
+        "rate_in": number(segment.rate_in),
+        "rate_out": number(segment.rate_out),
+        "rate_before": number(segment.rate_before),
+        "lift": number(segment.lift),
+        "support": number(segment.support),
+        "n": number(segment.n),
+        "p_adjusted": number(segment.p_adjusted),
+        "rate_without": number(segment.rate_without),
         "aliases": [dict(alias) for alias in segment.aliases],
         "sampled": segment.sampled,
         "alternative": segment.alternative,
@@ -257,18 +258,11 @@ def _segment(segment: Segment) -> dict[str, Any]:
 def _mix(shift: MixShift) -> dict[str, Any]:
     return {
         "segment": dict(shift.where),
-        "share_before": _number(shift.share_before),
-        "share_now": _number(shift.share_now),
-        "rate_before": _number(shift.rate_before),
-        "share_of_change": _number(shift.share_of_change),
+        "share_before": number(shift.share_before),
+        "share_now": number(shift.share_now),
+        "rate_before": number(shift.rate_before),
+        "share_of_change": number(shift.share_of_change),
     }
-
-
-def _number(value: float | None) -> float | None:
-    """Six significant digits: enough for any reading, and stable to compare."""
-    if value is None or not math.isfinite(value):
-        return None
-    return float(f"{value:.6g}")
 
 
 def _time(t: float | None) -> str | None:

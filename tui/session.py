@@ -189,7 +189,8 @@ class Session:
             # The evidence is kept with it, so that no other object takes its identity.
             known = self._judged = (basis, id(evidence.logs), id(evidence.metrics), evidence, judgement)
         judgement = known[4]
-        snapshot = picture(judgement, evidence, view, now, threshold=threshold)
+        promised = self._budgets.objectives
+        snapshot = picture(judgement, evidence, view, now, threshold=threshold, objectives=promised)
         findings = tuple(
             replace(finding, where=found.answer.segments, mix=found.answer.mix)
             if (found := segments.get(finding.key)) is not None

@@ -6,12 +6,13 @@ import math
 from typing import TYPE_CHECKING
 
 from analysis.answer import LatencyPanel as LatencyPart
+from analysis.objectives import times
 from widgets.axis import Axis
 from widgets.chart import Picture, Polyline, draw, legend
 from widgets.lines import Column, Line, Run, heading, layout, row
 from widgets.look import Look, Scene
 from widgets.panel import OPEN, Panel
-from widgets.text import NONE, count, ms, ratio
+from widgets.text import NONE, clock, count, duration, ms, percent, ratio
 
 if TYPE_CHECKING:
     from analysis.evidence import Floats
@@ -20,6 +21,9 @@ QUANTILES = ("p50", "p90", "p95", "p99")
 _COMPACT = ("p50", "p99")
 LOUD = 1.5
 """A percentile this many times its baseline is written in the colour of a warning."""
+
+SURE_P = 0.001
+"""Chance below which the share of slow requests has changed."""
 
 
 class LatencyPanel(Panel[LatencyPart], can_focus=True):
@@ -60,7 +64,9 @@ class LatencyPanel(Panel[LatencyPart], can_focus=True):
     def body(self, part: LatencyPart, scene: Scene, width: int, height: int) -> list[Line]:
         if height < 4 or width < 24:
             return [self._numbers(part, width)][:height]
-        table = self._table(part, width) if height >= 16 else [self._numbers(part, width)] if height >= 7 else []
+        table = self._table(part, scene, width) if height >= 16 else [self._numbers(part, width)] if height >= 7 else []
+        if height >= 18 and part.slow:
+            table += self._slow(part, width)
         return [*self._chart(part, scene, (width, height - len(table))), *table]
 
     def _names(self, part: LatencyPart) -> tuple[str, ...]:
@@ -106,9 +112,9 @@ class LatencyPanel(Panel[LatencyPart], can_focus=True):
         out.append((f"n {count(part.n)}", "dim"))
         return tuple(out)
 
-    def _table(self, part: LatencyPart, width: int) -> list[Line]:
+    def _table(self, part: LatencyPart, scene: Scene, width: int) -> list[Line]:
         columns = [
-            Column("", 4, right=False),
+            Column(f"in {duration(scene.end - scene.start)}", 7, right=False),
             Column("now", 8, grow=1, most=12),
             Column("baseline", 8, grow=1, most=12),
             Column("ratio", 7, grow=1, most=12),
@@ -124,6 +130,37 @@ class LatencyPanel(Panel[LatencyPart], can_focus=True):
             out.append((("  ", ""), *row(columns, sizes, self._row(part, name))))
         if part.moved:
             out.append((("  moved: ", "dim"), (part.moved, "warning")))
+        if part.told is not None and part.told.onset is not None:
+            since = clock(part.told.onset, self.look.clock_zone)
+            title, role = self.foreign(part.told.title), str(part.told.severity.value)
+            out.append(((f"  since {since}: ", "dim"), (title, role), (f"  n {count(part.told.n)}", "dim")))
+        return out
+
+    def _slow(self, part: LatencyPart, width: int) -> list[Line]:
+        """The share of requests above each threshold, as far as the bins tell it."""
+        columns = [
+            Column("slower than", 11, right=False),
+            Column("now", 11, grow=1, most=16),
+            Column("baseline", 11, grow=1, most=16),
+            Column("ratio", 6, grow=1, most=12),
+            Column("95% between", 13, rank=3),
+            Column("promised", 9, rank=1),
+            Column("burn", 5, rank=2),
+        ]
+        sizes = layout(columns, width - 2)
+        out: list[Line] = [(("  ", ""), *heading(columns, sizes))]
+        for slow in part.slow:
+            worse = slow.p < SURE_P and slow.at_edge > slow.at_edge_baseline
+            values: list[Run] = [
+                (ms(slow.threshold_ms), ""),
+                (_share(slow.now), "bold"),
+                (_share(slow.baseline), "dim"),
+                (ratio(slow.at_edge, slow.at_edge_baseline), "warning" if worse else "dim"),
+                (between(percent(slow.interval[0]), percent(slow.interval[1]), unbounded=False), "dim"),
+                ("usual p99" if slow.target is None else f"<= {percent(1 - slow.target)}", "dim"),
+                (times(slow.burn), "warning" if slow.burn is not None and slow.burn > 1 else "dim"),
+            ]
+            out.append((("  ", ""), *row(columns, sizes, values)))
         return out
 
     def _row(self, part: LatencyPart, name: str) -> list[Run]:
@@ -149,6 +186,12 @@ def between(low: str, high: str, unbounded: bool) -> str:
     if unbounded:
         return f">{low}" if low != NONE else NONE
     return NONE if NONE in (low, high) else f"{low}-{high}"
+
+
+def _share(bounds: tuple[float, float]) -> str:
+    """`1.2%` where the bins tell it, `0.9%-1.4%` where the threshold lies inside one."""
+    low, high = percent(bounds[0]), percent(bounds[1])
+    return low if low == high else f"{low}-{high}"
 
 
 def _loud(now: float | None, before: float | None) -> str:

@@ -55,6 +55,12 @@ NUMBERS: dict[str, tuple[Number, ...]] = {
             "some are slow: look at the segments",
         ),
         Number("n", "requests behind the percentiles", "at least 368 for a p99", "choose a longer window (+)"),
+        Number(
+            "slower than",
+            "share of requests above the objective's threshold, or the usual p99",
+            "below what is promised; near 1% without a promise",
+            "read which requests moved, then their segment",
+        ),
     ),
     "confidence": (
         Number(
