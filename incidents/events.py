@@ -40,6 +40,8 @@ class Kind(StrEnum):
     RESOLVED = "resolved"
     REOPENED = "reopened"
     RETRACTED = "retracted"
+    SILENCED = "silenced"
+    PAGED = "paged"
     NOTIFY_QUEUED = "notify_queued"
     NOTIFY_SENDING = "notify_sending"
     NOTIFY_OK = "notify_ok"

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.answer import Finding, Segment
+from analysis.words import duration
 from incidents.events import Event, Kind
-from incidents.record import DELIVERY, LATEST, SEVERITIES, Evidence, Incident, Line, Reading, Status
+from incidents.record import DELIVERY, LATEST, SEVERITIES, Evidence, Incident, Line, Reading, Silence, Status
 
 
 def fold(incident: str, events: Iterable[Event]) -> Incident:
@@ -56,6 +57,10 @@ def _apply(known: Incident, event: Event) -> tuple[Incident, str]:
             known, text = replace(known, merged_into=into), f"merged into {into}"
         case Kind.RETRACTED:
             text = text or "retracted a line"
+        case Kind.SILENCED:
+            known, text = _silenced(known, event)
+        case Kind.PAGED:
+            text = f"paged through {data.get('through', '?')}"
         case Kind.NOTIFY_OK if data.get("ref"):
             known = replace(known, references={**known.references, str(data["target"]): str(data["ref"])})
             text = delivery_words(event)
@@ -138,6 +143,16 @@ def _status(known: Incident, event: Event) -> Incident:
     elif not status.mitigated and status.open:
         mitigated = None
     return replace(known, status=status, mitigated=mitigated, resolved=None if status.open else resolved or event.t)
+
+
+def _silenced(known: Incident, event: Event) -> tuple[Incident, str]:
+    data = event.data
+    until, matchers, at = _moment(data.get("until")), str(data.get("matchers", "")), str(data.get("at", "?"))
+    if until is None:
+        return known, f"silenced {matchers} at {at}"
+    why = f": {data['comment']}" if data.get("comment") else ""
+    text = f"silenced {matchers} at {at} for {duration(until - event.t)}{why}"
+    return replace(known, silences=(*known.silences, Silence(at, matchers, until))), text
 
 
 def _severity(data: Mapping[str, Any], known: int) -> int:

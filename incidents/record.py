@@ -86,6 +86,17 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """Alerts that somebody has held back because of this incident."""
+
+    at: str
+    """The target that was asked to."""
+    matchers: str
+    until: float
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """One incident as all its events tell it."""
 
@@ -127,6 +138,7 @@ class Incident:
     told: Mapping[str, str] = field(default_factory=dict)
     """Target -> the last word of it: queued, sending, ok, retry, failed or unknown."""
     merged_into: str = ""
+    silences: tuple[Silence, ...] = ()
 
     @property
     def open(self) -> bool:

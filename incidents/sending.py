@@ -22,6 +22,8 @@ CONNECT_S = 5.0
 ANSWER_S = 10.0
 REASON_CHARS = 300
 ANSWER_BYTES = 64 * 1024
+LONG_ANSWER_BYTES = 8 * 1024 * 1024
+"""Of a list that has no pages, such as all alerts."""
 
 
 class State(StrEnum):
@@ -71,13 +73,17 @@ async def attempt(
         probe = target.probe(message, secret)
         if probe is None:
             return Outcome(State.UNKNOWN, "it may have arrived before, and is not sent twice")
-        asked, content = await _exchange(client, probe, secret)
+        asked, content = await exchange(client, probe, secret, LONG_ANSWER_BYTES)
         if asked.state is not State.OK:
             reason = f"cannot tell whether it arrived: {asked.reason}"
             return Outcome(State.RETRY, reason, asked.after_s, maybe_arrived=True)
-        if target.told(content):
+        if target.told(message, content):
             return Outcome(State.OK, "had arrived before")
-    outcome, content = await _exchange(client, target.request(message, secret, now()), secret)
+    try:
+        request = target.request(message, secret, now())
+    except ValueError as error:
+        return Outcome(State.FAILED, f"cannot be sent: {printable(masked(str(error), [secret]), REASON_CHARS)}")
+    outcome, content = await exchange(client, request, secret)
     if outcome.state is State.OK:
         return Outcome(State.OK, reference=printable(masked(target.reference(content), [secret]), 100))
     if outcome.state is State.UNKNOWN and (target.repeatable or target.probe(message, secret) is not None):
@@ -85,7 +91,10 @@ async def attempt(
     return outcome
 
 
-async def _exchange(client: httpx.AsyncClient, request: Request, secret: str) -> tuple[Outcome, bytes]:
+async def exchange(
+    client: httpx.AsyncClient, request: Request, secret: str, limit: int = ANSWER_BYTES
+) -> tuple[Outcome, bytes]:
+    """One request and its answer, of which at most `limit` bytes are read. Nothing is raised."""
     import httpx
 
     try:
@@ -95,7 +104,7 @@ async def _exchange(client: httpx.AsyncClient, request: Request, secret: str) ->
             content = b""
             async for part in response.aiter_bytes():
                 content += part
-                if len(content) > ANSWER_BYTES:
+                if len(content) > limit:
                     break
             return _understood(response, content, secret), content
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:

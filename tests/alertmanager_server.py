@@ -56,7 +56,8 @@ class Server:
             f"{self.url}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=5) as answer:
-            return json.load(answer)
+            content = answer.read()
+            return json.loads(content) if content else None
 
     def _start(self) -> subprocess.Popen[bytes]:
         with (self._folder / "log").open("ab") as log:

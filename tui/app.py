@@ -19,10 +19,10 @@ from textual.worker import Worker, WorkerState
 
 from analysis.answer import Snapshot
 from tui import lifecycle
+from tui.acting import Acting
 from tui.driver import CellDiffDriver
 from tui.keys import KEYS
 from tui.options import Options
-from tui.responding import Responding
 from tui.screens.main import MainScreen
 from widgets.look import Look
 
@@ -53,7 +53,7 @@ class Answered(Message):
         return isinstance(message, Answered)
 
 
-class Triage(Responding):
+class Triage(Acting):
     """mltriage's screen: asks, answers, and says what it wrote."""
 
     TITLE = "mltriage"

@@ -43,13 +43,15 @@ class Telling:
     """Names of targets; None for all that want it, () for none."""
     wait_s: float = 10.0
     """What is not told by then stays in the outbox."""
+    also: tuple[str, ...] = ()
+    """Names of targets beside those that know of the incident already."""
 
 
 def wanted_by(options: Options, telling: Telling, kind: Kind, incident: Incident | None = None) -> list[str]:
     """The targets that are to be told of an event: of a known incident, those that know of it."""
     from incidents.outbox import names_for
 
-    among = telling.to if telling.to is not None or incident is None else tuple(incident.told)
+    among = telling.to if telling.to is not None or incident is None else (*incident.told, *telling.also)
     return list(names_for(channels_of(options), kind, among))
 
 

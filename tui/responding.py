@@ -14,6 +14,7 @@ from textual import work
 from tui.comparing import Comparing
 from tui.completion import starting
 from tui.screens.prompt import Prompt
+from tui.targets import pagers
 from widgets.incidents import IncidentRow, IncidentsPanel
 from widgets.listing import ListPanel
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from analysis.answer import Finding, Snapshot
     from incidents.events import Kind
     from incidents.journal import Journal, Saved
+    from incidents.record import Incident
     from incidents.watching import Watched
     from tui.options import Options
     from tui.screens.card import Filled
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_S = 1.0
 """Another engineer's change is on the screen after this."""
+
+ROLES = ("commander", "scribe", "comms", "operations")
+"""Roles that are offered; any other word will do."""
 
 LOUD_S = 60.0
 """How long it stays on the screen that something is not on the disk."""
@@ -96,7 +101,7 @@ class Responding(Comparing):
         if snapshot is None:
             self.notify("nothing to flag yet: the first answer is on its way", severity="warning")
             return
-        screen = self.main.as_text()
+        screen, paging = self.main.as_text(), pagers(self.options)
         severity, reason = severity_of(finding)
         readings = [reading_of(finding)] if finding is not None else []
         alike = lookalike((watched.incident for watched in self._known), readings, self.wall())
@@ -105,7 +110,8 @@ class Responding(Comparing):
             severity,
             reason,
             evidence=("snapshot", "screen"),
-            targets=tuple(target.name for target in self.options.targets),
+            targets=tuple(target.name for target in self.options.targets if target not in paging),
+            pagers=tuple(target.name for target in paging),
             alike=(alike.id, alike.title) if alike is not None else None,
         )
 
@@ -165,6 +171,10 @@ class Responding(Comparing):
         mine = (row for row in rows if row.id == self._last and row.open)
         return next(mine, next((row for row in rows if row.open), None))
 
+    def known(self, incident: str) -> Incident:
+        """The record of an incident, as it was when the store was last looked at."""
+        return next(one.incident for one in self._known if one.incident.id == incident)
+
     def action_note(self) -> None:
         """Type a line for the timeline."""
         from incidents.events import Kind
@@ -201,6 +211,24 @@ class Responding(Comparing):
 
         self._ask("status", Kind.STATUS, read, words)
 
+    def action_role(self) -> None:
+        """Type who has which role; without a name it is whoever types."""
+        from incidents.events import Kind, this_actor
+
+        def read(text: str) -> Mapping[str, Any] | str:
+            role, _, who = text.partition(" ")
+            if not role:
+                return f"a role, and who: {ROLES[0]} alice"
+            return {"role": role, "who": who.strip() or this_actor().user}
+
+        self._ask("role", Kind.ROLE, read, ROLES)
+
+    def action_link(self) -> None:
+        """Type the address of something that belongs to it."""
+        from incidents.events import Kind
+
+        self._ask("link", Kind.LINK, lambda text: {"text": text} if text else "an empty link leads nowhere")
+
     def _ask(
         self, what: str, kind: Kind, read: Callable[[str], Mapping[str, Any] | str], words: Sequence[str] = ()
     ) -> None:
@@ -213,7 +241,7 @@ class Responding(Comparing):
             data = read(text.strip())
             if isinstance(data, str):
                 return data
-            self._add(incident.id, kind, data)
+            self.add_event(incident.id, kind, data)
             return None
 
         async def complete(text: str) -> Sequence[str]:
@@ -222,13 +250,16 @@ class Responding(Comparing):
         self.main.query_one(Prompt).ask(f"{what} for {incident.id}", take, "", complete)
 
     @work(group="journal", exit_on_error=False)
-    async def _add(self, incident: str, kind: Kind, data: Mapping[str, Any]) -> None:
+    async def add_event(
+        self, incident: str, kind: Kind, data: Mapping[str, Any], *, also: tuple[str, ...] = ()
+    ) -> None:
+        """Bring one event to the disk, queued for the targets that know of the incident, and for those named."""
         from incidents.journal import NotSavedError
         from tui.flagging import Telling, add
 
         journal = await self.journal()
         try:
-            saved = await asyncio.to_thread(add, journal, self.options, incident, kind, data, Telling())
+            saved = await asyncio.to_thread(add, journal, self.options, incident, kind, data, Telling(also=also))
         except NotSavedError as error:
             said = " ".join(str(value) for value in data.values())
             self.notify(f"NOT SAVED: {kind} {said}: {error}", severity="error", timeout=LOUD_S)

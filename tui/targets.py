@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tui.config_schema import IncidentTarget
 from tui.options import Options
@@ -18,9 +20,40 @@ def channels_of(options: Options) -> tuple[Channel, ...]:
     from incidents.secret import SecretSource
 
     return tuple(
-        Channel(_target(configured), SecretSource(configured.secret_file, configured.secret_command))
+        Channel(target, SecretSource(configured.secret_file, configured.secret_command))
         for configured in options.targets
+        for target in _targets(configured)
     )
+
+
+def pagers(options: Options) -> tuple[IncidentTarget, ...]:
+    """The targets that wake somebody, whatever they are told."""
+    return tuple(target for target in options.targets if target.kind == "pagerduty")
+
+
+def silencers(options: Options) -> tuple[IncidentTarget, ...]:
+    """The targets that hold alerts back when they are asked to."""
+    return tuple(target for target in options.targets if target.kind == "alertmanager")
+
+
+def silencer_name(configured: IncidentTarget) -> str:
+    """How the silences of an Alertmanager are called in the journal, beside its alerts."""
+    return f"silence at {configured.name}"
+
+
+def host_of(configured: IncidentTarget) -> str:
+    """Where a target is, without anything that may be secret: for a question that names it."""
+    from incidents.targets.pagerduty import URL
+
+    return urlsplit(configured.url or (URL if configured.kind == "pagerduty" else "")).netloc
+
+
+def _targets(configured: IncidentTarget) -> Iterator[Target]:
+    from incidents.targets.silences import Silences
+
+    yield _target(configured)
+    if configured.kind == "alertmanager":
+        yield Silences(silencer_name(configured), configured.url or "")
 
 
 def _target(configured: IncidentTarget) -> Target:

@@ -50,16 +50,24 @@ class HeaderPart:
     incidents: int = 0
     """Open ones."""
     alerts: tuple[Alert, ...] = ()
+    write_until: float | None = None
+    """Unix seconds of the end of write mode; None: read-only."""
 
     @classmethod
     def of(
-        cls, snapshot: Snapshot, *, environment: str = "", incidents: int = 0, alerts: tuple[Alert, ...] = ()
+        cls,
+        snapshot: Snapshot,
+        *,
+        environment: str = "",
+        incidents: int = 0,
+        alerts: tuple[Alert, ...] = (),
+        write_until: float | None = None,
     ) -> HeaderPart:
         """The header of a snapshot."""
         alerts = (*alerts, *_burning(snapshot))
         samples = [source.newest_sample for source in snapshot.sources if source.newest_sample is not None]
         newest = max(samples, default=None)
-        return cls(snapshot.view, snapshot.sources, snapshot.notes, newest, environment, incidents, alerts)
+        return cls(snapshot.view, snapshot.sources, snapshot.notes, newest, environment, incidents, alerts, write_until)
 
 
 def _burning(snapshot: Snapshot) -> tuple[Alert, ...]:
@@ -119,7 +127,7 @@ class HeaderPanel(Panel[HeaderPart]):
         self._drawn, self._body_fresh, self._title_fresh = state, True, True
 
     def _first(self, part: HeaderPart, scene: Scene, width: int) -> Line:
-        """The most important parts first: those that do not fit are left out from the end."""
+        """The parts that fit: the least important is left out first, of equals the last."""
         live = part.view.live
         window = f"{duration(part.view.window_s)} vs {part.view.baseline.label}"
         end = part.newest_sample if live else scene.now
@@ -135,21 +143,24 @@ class HeaderPanel(Panel[HeaderPart]):
         ]
         if filter_text:
             parts.insert(2, (1, [("/ ", "dim"), (self.foreign(filter_text, 60), "warning")]))
+        if part.write_until is None:
+            parts.append((4, [("read-only", "dim")]))
+        else:
+            parts.append((0, [(f"WRITE until {clock(part.write_until, self.look.clock_zone)}", "critical")]))
         if part.incidents:
-            parts.append((2, [(f"INC {part.incidents} open" if width >= 100 else f"INC {part.incidents}", "warning")]))
+            parts.append((1, [(f"INC {part.incidents} open" if width >= 100 else f"INC {part.incidents}", "warning")]))
         for source in part.sources:
-            quiet = source.state is State.LIVE
-            parts.append((4 if quiet else 2, self._source(source, scene.now)))
+            rank = {State.LIVE: 4, State.LOADING: 3}.get(source.state, 2)
+            parts.append((rank, self._source(source, scene.now)))
         bar = "|" if self.look.ascii else "│"
-        line: Line = ()
-        for worst in (4, 3, 2, 1, 0):
-            kept = [runs for rank, runs in parts if rank <= worst]
-            line = tuple(
-                run for index, runs in enumerate(kept) for run in ((f" {bar} " if index else " ", "rule"), *runs)
+        while True:
+            line: Line = tuple(
+                run for index, (_, runs) in enumerate(parts) for run in ((f" {bar} " if index else " ", "rule"), *runs)
             )
-            if cells(line) <= width:
-                break
-        return line
+            least = max(rank for rank, _ in parts)
+            if cells(line) <= width or least == 0:
+                return line
+            del parts[max(index for index, (rank, _) in enumerate(parts) if rank == least)]
 
     def _source(self, source: SourceStatus, now: float) -> list[Run]:
         word = {State.LIVE: "ok", State.FAILED: "FAILED", State.STALE: "STALE"}.get(source.state, source.state.value)

@@ -11,7 +11,7 @@ from analysis.printable import printable
 from incidents.events import Event, Kind
 from incidents.record import Incident
 
-OPENING = frozenset((Kind.DECLARED, Kind.REOPENED))
+OPENING = frozenset((Kind.DECLARED, Kind.REOPENED, Kind.PAGED))
 CLOSING = frozenset((Kind.RESOLVED, Kind.MERGED))
 UPDATES = frozenset((Kind.STATUS, Kind.SEVERITY, Kind.TITLE))
 
@@ -83,12 +83,15 @@ class Target(Protocol):
             message: what to tell.
             secret: its token, key or secret URL; empty where it has none.
             now: unix seconds.
+
+        Raises:
+            ValueError: the event does not hold what is to be told.
         """
 
     def probe(self, message: Message, secret: str) -> Request | None:
         """The request that asks whether it was told already; None where it cannot be asked."""
 
-    def told(self, answer: bytes) -> bool:
+    def told(self, message: Message, answer: bytes) -> bool:
         """Whether the answer to `probe` says so."""
 
     def reference(self, answer: bytes) -> str:
@@ -104,7 +107,7 @@ class Unasked:
         """Nothing to ask."""
         return None
 
-    def told(self, answer: bytes) -> bool:
+    def told(self, message: Message, answer: bytes) -> bool:
         """Never asked."""
         return False
 

@@ -28,7 +28,7 @@ class Grafana:
 
     def wants(self, kind: str) -> bool:
         """What belongs on a time line."""
-        return kind in base.OPENING | base.CLOSING | {Kind.STATUS, Kind.NOTE}
+        return kind in base.OPENING | base.CLOSING | {Kind.STATUS, Kind.NOTE, Kind.SILENCED}
 
     def patience_s(self, kind: str) -> float:
         """A mark may come late: it bears its time."""
@@ -53,7 +53,7 @@ class Grafana:
         query = f"tags={quote(message.incident.id)}&tags={quote(message.event.id)}"
         return Request("GET", f"{self.url.rstrip('/')}/api/annotations?{query}", _headers(secret))
 
-    def told(self, answer: bytes) -> bool:
+    def told(self, message: Message, answer: bytes) -> bool:
         """Whether there is one."""
         try:
             return bool(json.loads(answer))

@@ -32,6 +32,8 @@ class Prefilled:
     """What can be kept with it."""
     targets: tuple[str, ...]
     """Who can be told."""
+    pagers: tuple[str, ...] = ()
+    """Who wakes somebody when told: not from here."""
     alike: tuple[str, str] | None = None
     """Id and title of the open incident that a new one would repeat."""
 
@@ -146,7 +148,10 @@ class CardScreen(ModalScreen[None]):
             yield from _field("keep", *(Tick(name, id=f"keep-{i}") for i, name in enumerate(offer.evidence)))
             if offer.targets:
                 yield from _field("tell", *(Tick(name, id=f"tell-{i}") for i, name in enumerate(offer.targets)))
-            else:
+            if offer.pagers:
+                names = printable(", ".join(offer.pagers), 100)
+                yield from _field("page", Label(f"{names}: W and P, once it is saved", markup=False))
+            if not offer.targets and not offer.pagers:
                 yield from _field("tell", Label("no targets configured: saved here only"))
             yield from _field("exercise", Tick("a drill", on=False, id="drill"))
             yield Label("", id="problem", markup=False)

@@ -72,7 +72,9 @@ EXPLAINED = {
         "What was flagged, by everybody who writes to this folder (in the title; private or shared). sev: 1 is the"
         " worst. age: since it was declared. told: the last word of each target; ok has arrived, retry goes on, failed"
         " needs you, unknown may have arrived and is not sent twice. The newest lines of the timeline stand last; Enter"
-        " shows all. a adds a note, S another severity, T another status (resolved closes it); y copies it as text."
+        " shows all. a adds a note, S another severity, T another status (resolved closes it), R a role, L a link; y"
+        " copies it as text. W turns write mode on, which the header shows until it ends: only then Z silences alerts"
+        " and P pages, and each asks once more and names whom."
         " On the charts the purple marks are these incidents. No row: nothing was flagged here; F flags."
     ),
     "records": (

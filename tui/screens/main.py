@@ -74,6 +74,7 @@ class MainScreen(Screen[None]):
         self.selection: tuple[float, float] | None = None
         self._incidents: IncidentsPart | None = None
         self._incident_marks: tuple[Mark, ...] = ()
+        self._write_until: float | None = None
         self.came_from = "overview"
         """The page from which records or a split were opened."""
 
@@ -156,8 +157,14 @@ class MainScreen(Screen[None]):
     def _open_incidents(self) -> int:
         return self._incidents.open if self._incidents is not None else 0
 
+    def show_write_mode(self, until: float | None) -> None:
+        """Say in the header until when (unix seconds) other systems may be asked to act; None: they may not."""
+        self._write_until = until
+        if self.snapshot is not None:
+            self.query_one(HeaderPanel).show(self._header(self.snapshot), self.scene)
+
     def _header(self, snapshot: Snapshot) -> HeaderPart:
-        return HeaderPart.of(snapshot, incidents=self._open_incidents)
+        return HeaderPart.of(snapshot, incidents=self._open_incidents, write_until=self._write_until)
 
     def as_text(self) -> str:
         """What is on the screen, panel by panel, without colours."""
