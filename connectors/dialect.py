@@ -37,7 +37,7 @@ class Dialect(Protocol):
         ...
 
     def bucket(self, micros: str, step: int) -> str:
-        """Start of the bucket of `step` seconds that holds `micros`, in unix seconds."""
+        """Start of the bucket of `step` seconds that holds `micros` (0 and up), in unix seconds."""
         ...
 
     def finite(self, x: str) -> str:
@@ -110,7 +110,7 @@ class DuckDbDialect:
         return f"CAST({x} AS INTEGER)"
 
     def bucket(self, micros: str, step: int) -> str:
-        return f"(({micros}) - (({micros}) % {step * MICROS} + {step * MICROS}) % {step * MICROS}) // {MICROS}"
+        return f"({micros}) // {step * MICROS} * {step}"
 
     def finite(self, x: str) -> str:
         return f"isfinite({x})"

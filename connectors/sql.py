@@ -58,8 +58,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SAMPLE_ROWS = 50_000
-"""Rows from which feature bins are made: a value with a share of 0.2 % is missed with p = e-100."""
+SAMPLE_ROWS = 25_000
+"""Rows from which feature bins are made: a value with a share of 0.2 % is missed with p = e-50."""
 
 BINNED_PER_QUERY = 40
 COUNTED_PER_QUERY = 5
