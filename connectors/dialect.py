@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -28,12 +27,31 @@ class Dialect(Protocol):
         """x as a double, null where it is not a number."""
         ...
 
+    def widened(self, x: str) -> str:
+        """The number x, of any type, as a double."""
+        ...
+
     def as_text(self, x: str) -> str:
         """x as a string."""
         ...
 
     def as_int(self, x: str) -> str:
         """x, a finite double without fraction, as a 64-bit integer."""
+        ...
+
+    def whole(self, x: str) -> str:
+        """The number x, or the number that the string x holds, as a 64-bit integer; null where it is none."""
+        ...
+
+    def micros(self, x: str, kind: str, ticks: int) -> str:
+        """The time x of type `kind` (see `coltypes`) in microseconds since 1970 UTC, null when it cannot be read.
+
+        A time without a zone is UTC; a number counts `ticks` per second.
+        """
+        ...
+
+    def moment(self, seconds: int, kind: str) -> str:
+        """Literal of unix seconds that a column of the time type `kind` compares with, so that an index serves."""
         ...
 
     def bucket(self, micros: str, step: int) -> str:
@@ -50,6 +68,14 @@ class Dialect(Protocol):
 
     def matches(self, x: str, pattern: str) -> str:
         """Whether the string x holds a match of the RE2 `pattern`."""
+        ...
+
+    def replaced(self, x: str, pattern: str, replacement: str) -> str:
+        r"""The string x with every match of the RE2 `pattern` replaced; `\1` is its first group."""
+        ...
+
+    def beginning(self, x: str, chars: int) -> str:
+        """The first characters of the string x."""
         ...
 
     def arg_min(self, x: str, by: str) -> str:
@@ -70,6 +96,10 @@ class Dialect(Protocol):
         keys. None: the engine has none."""
         ...
 
+    def about_distinct(self, x: str) -> str:
+        """Aggregate: about how many distinct values x has."""
+        ...
+
     def drawn(self, x: str, share: float) -> str:
         """Condition that holds for about `share` of the values of x, and always for the same ones."""
         ...
@@ -80,63 +110,3 @@ class Dialect(Protocol):
 
     materialized: str
     """Keyword that makes a WITH query run once; may be empty."""
-
-
-class DuckDbDialect:
-    """DuckDB 2."""
-
-    materialized = "MATERIALIZED"
-
-    def ident(self, name: str) -> str:
-        return '"' + name.replace('"', '""') + '"'
-
-    def text(self, value: str) -> str:
-        return "'" + value.replace("'", "''") + "'"
-
-    def number(self, value: float) -> str:
-        if not math.isfinite(value):
-            raise ValueError(f"not a finite number: {value}")
-        # Without an exponent DuckDB reads a DECIMAL, which does not hold every double.
-        literal = repr(float(value))
-        return literal if "e" in literal else literal + "e0"
-
-    def as_double(self, x: str) -> str:
-        return f"TRY_CAST({x} AS DOUBLE)"
-
-    def as_text(self, x: str) -> str:
-        return f"CAST({x} AS VARCHAR)"
-
-    def as_int(self, x: str) -> str:
-        return f"CAST({x} AS INTEGER)"
-
-    def bucket(self, micros: str, step: int) -> str:
-        return f"({micros}) // {step * MICROS} * {step}"
-
-    def finite(self, x: str) -> str:
-        return f"isfinite({x})"
-
-    def nan(self, x: str) -> str:
-        return f"isnan({x})"
-
-    def matches(self, x: str, pattern: str) -> str:
-        return f"regexp_matches({x}, {self.text(pattern)})"
-
-    def arg_min(self, x: str, by: str) -> str:
-        return f"arg_min({x}, {by})"
-
-    def quantile_rows(self, x: str, shares: Sequence[float]) -> str:
-        return f"unnest(quantile_cont({x}, [{', '.join(map(repr, shares))}]))"
-
-    def counts_between(self, x: str, edges: Sequence[float]) -> str | None:
-        # Its bins are closed above, ours are closed below.
-        below = ", ".join(self.number(math.nextafter(edge, -math.inf)) for edge in edges)
-        return f"map_values(histogram({x}, [{below}]))"
-
-    def counts_of(self, x: str, values: Sequence[str]) -> str | None:
-        return f"histogram_exact({x}, [{', '.join(map(self.text, values))}])"
-
-    def drawn(self, x: str, share: float) -> str:
-        return f"hash({x}) % 1000000 < {round(1e6 * share)}"
-
-    def code(self, x: str) -> str:
-        return f"hash({x})"

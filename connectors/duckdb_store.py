@@ -7,20 +7,22 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 from analysis.view import Window
 from connectors.base import MissingDataError, Schema, Watermark
+from connectors.colsql import ColumnStats, read_stats, stats_sql
 from connectors.coltypes import Tree, leaves, merge_types, render_type
-from connectors.dialect import MICROS, DuckDbDialect
+from connectors.dialect import MICROS
 from connectors.duckdb_arms import Arm, align, empty_sql, override_types, parquet_arms, segment_arms
+from connectors.duckdb_dialect import DuckDbDialect
 from connectors.duckdb_transport import DuckDbTransport
 from connectors.labelfiles import LabelFiles
 from connectors.logfiles import Footers, LogFile, RowGroup, file_list, list_files, roots, rows_inside
-from connectors.mapping import ColumnStats, Layout, Mapping, infer, model_expression, read_stats, stats_sql
+from connectors.mapping import Layout, Mapping, infer, model_expression
 from connectors.sql import Mapped, QueryError, Source, SqlStore
 from connectors.sqlpairs import pair_kinds
 from connectors.sqlrows import batches
@@ -174,12 +176,12 @@ class DuckDbStore(SqlStore):
         models = 0
         for names in batches(found, COLUMNS_PER_QUERY):
             part = {name: found[name] for name in names}
-            answer = con.execute(f"WITH sample AS ({sample}) {stats_sql(part, 'sample', model)}")
+            answer = con.execute(f"WITH sample AS ({sample}) {stats_sql(part, 'sample', model, self._dialect)}")
             row = dict(zip((column[0] for column in answer.description), answer.fetchone(), strict=True))
             stats |= read_stats(part, row)
             models = int(row["models"] or 0)
         shown = {name: render_type(kind) for name, kind in columns.items()}
-        return infer(found, shown, stats, models, self._override, types)
+        return infer(found, shown, stats, models, self._override, types, self._dialect)
 
     def _time(self, layout: Layout, arm: Arm, con: Any) -> TimeColumn:
         """The time column with the type that it has in this arm."""
@@ -188,14 +190,14 @@ class DuckDbStore(SqlStore):
         if kind is None or kind == time.kind:
             return time
         if time.kind == "DOUBLE" or kind not in ("BIGINT", "INTEGER", "DOUBLE", "UBIGINT", "HUGEINT"):
-            return TimeColumn(time.expression, kind, time.ticks)
+            return replace(time, kind=kind)
         key = (arm.name, kind)
         if key not in self._ticks:
             largest = con.execute(f"SELECT max(abs({time.expression})) FROM {arm.relation(arm.files[-1:])}").fetchone()[
                 0
             ]
             self._ticks[key] = ticks_per_second(float(largest or 0))
-        return TimeColumn(time.expression, kind, self._ticks[key])
+        return replace(time, kind=kind, ticks=self._ticks[key])
 
     def _groups(self, layout: Layout, arms: Sequence[Arm], con: Any) -> dict[LogFile, tuple[RowGroup, ...]]:
         found: dict[LogFile, tuple[RowGroup, ...]] = {}

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from connectors.base import MissingDataError
+from connectors.colsql import text_sql
 from connectors.coltypes import family, leaves
 from connectors.dialect import MICROS
 from connectors.duckdb_arms import Arm, parquet_arms, segment_arms
+from connectors.duckdb_dialect import DuckDbDialect
 from connectors.logfiles import Footers, list_files
-from connectors.mapping import Layout, find_fields, text_sql
+from connectors.mapping import Layout, find_fields
 from connectors.sqlfilter import Kind
 from connectors.tail import Tail
 from connectors.timecolumn import TimeColumn, ticks_per_second
@@ -20,6 +22,7 @@ from connectors.timecolumn import TimeColumn, ticks_per_second
 SKEW_S = 3_600
 """A label this much older than the oldest row still counts: the clocks of two jobs may differ."""
 
+_DUCKDB = DuckDbDialect()
 _ID, _LABEL, _CAME = "__label_id", "__label", "__label_ts"
 
 
@@ -72,9 +75,9 @@ class LabelFiles:
         came = None
         if (name := found.get("label_ts") or found.get("ts")) is not None:
             sql, kind = columns[name]
-            came = TimeColumn(sql, kind, self._ticks_of(arm, sql, kind, con))
+            came = TimeColumn(sql, kind, _DUCKDB, self._ticks_of(arm, sql, kind, con))
         label, kind = columns[found["label"]]
-        return _Part(arm, text_sql(*columns[found["request_id"]]), label, kind, came)
+        return _Part(arm, text_sql(*columns[found["request_id"]], _DUCKDB), label, kind, came)
 
     def _ticks_of(self, arm: Arm, sql: str, kind: str, con: Any) -> int:
         if family(kind) != "number":
@@ -123,7 +126,7 @@ class LabelFiles:
 
     def _select(self, part: _Part, kind: Kind, since: int) -> str:
         came = "CAST(NULL AS BIGINT)" if part.came is None else part.came.micros
-        label = f"TRY_CAST({part.label} AS DOUBLE)" if kind == "number" else text_sql(part.label, part.kind)
+        label = f"TRY_CAST({part.label} AS DOUBLE)" if kind == "number" else text_sql(part.label, part.kind, _DUCKDB)
         recent = "" if part.came is None else f" AND {came} >= {(since - SKEW_S) * MICROS}"
         return (
             f"SELECT {part.request_id} AS {_ID}, {label} AS {_LABEL}, {came} AS {_CAME} "

@@ -18,7 +18,9 @@ import collections.abc as abc
 from dataclasses import dataclass, field
 
 from connectors.base import FeatureSpec, MissingDataError, Schema
+from connectors.colsql import ColumnStats, Leaves, error_sql, shadow_sql, text_sql
 from connectors.coltypes import Family, family
+from connectors.dialect import Dialect
 from connectors.sqlerrors import masked_sql
 from connectors.sqlfilter import Kind
 from connectors.timecolumn import TimeColumn, ticks_per_second
@@ -26,9 +28,7 @@ from connectors.wellknown import (
     DIM_NAMES,
     ERROR_TYPE_NAMES,
     FIELD_NAMES,
-    NOT_ERRORS,
     SAMPLING_NAMES,
-    SHADOW_WORDS,
     STATUS_NAMES,
     feature_prefix,
     latency_unit,
@@ -44,9 +44,6 @@ NAMED_DIM_VALUES = 500
 SINGLE_MODEL_DIM_VALUES = 8
 ID_RATIO = 0.5
 
-Leaves = abc.Mapping[str, tuple[str, str]]
-"""Column or struct path -> (SQL expression, DuckDB type)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
@@ -60,18 +57,6 @@ class Mapping:
     def expressions(self) -> tuple[str, ...]:
         """Every value expression, whose type the engine must tell."""
         return (*self.fields.values(), *self.dims.values(), *self.features.values())
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnStats:
-    """One column in the sample."""
-
-    filled: int
-    distinct: int
-    models: int
-    """Models with at least one value."""
-    largest: float | None
-    """Largest magnitude, as a number or as the number that most of the strings hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +109,7 @@ def infer(
     models: int,
     override: Mapping,
     override_types: abc.Mapping[str, str],
+    dialect: Dialect,
 ) -> Layout:
     """The layout of a log.
 
@@ -133,7 +119,7 @@ def infer(
     Raises:
         MissingDataError: no column can be the time of a row.
     """
-    return _Inference(columns, types, stats, models, override, override_types).layout()
+    return _Inference(columns, types, stats, models, override, override_types, dialect).layout()
 
 
 class _Inference:
@@ -145,9 +131,11 @@ class _Inference:
         models: int,
         override: Mapping,
         override_types: abc.Mapping[str, str],
+        dialect: Dialect,
     ) -> None:
         self.leaves, self.types, self.stats, self.models = columns, types, stats, models
         self.override, self.override_types = override, override_types
+        self.dialect = dialect
         self.notes: list[str] = []
         self.used: set[str] = set()
         self.fields: dict[str, str] = {}
@@ -205,7 +193,7 @@ class _Inference:
             self.used.add(column)
             stat = self.stats.get(column)
         if family(kind) == "text" and stat is not None and stat.largest is not None:
-            expression, kind = f"TRY_CAST({expression} AS DOUBLE)", "DOUBLE"
+            expression, kind = self.dialect.as_double(expression), "DOUBLE"
         ticks = 1
         if family(kind) == "number":
             ticks = ticks_per_second(stat.largest) if stat and stat.largest is not None else _ticks_of(column)
@@ -215,7 +203,7 @@ class _Inference:
         if family(kind) == "other":
             raise MissingDataError(f"ts is a {kind}", hint="accepted: TIMESTAMP, DATE, ISO 8601 text, epoch number")
         self.fields["ts"], self.kinds["ts"] = expression, "time"
-        return TimeColumn(expression, kind, ticks)
+        return TimeColumn(expression, kind, self.dialect, ticks)
 
     def _plain_fields(self) -> None:
         found = find_fields(self.leaves)
@@ -236,7 +224,7 @@ class _Inference:
         sampling = _named(self.leaves, SAMPLING_NAMES, ("number",))
         if "weight" not in self.fields and sampling:
             self.used.add(sampling)
-            x = f"TRY_CAST({self.leaves[sampling][0]} AS DOUBLE)"
+            x = self.dialect.widened(self.leaves[sampling][0])
             self.fields["weight"], self.kinds["weight"] = f"CASE WHEN {x} > 0 THEN 1 / {x} END", "number"
             self.notes.append(f"each row counts 1/{sampling} requests")
 
@@ -246,20 +234,23 @@ class _Inference:
                 (self.stats[c] for c, (sql, _) in self.leaves.items() if sql == expression and c in self.stats), None
             )
             ticks = ticks_per_second(stat.largest) if stat and stat.largest is not None else 1
-            self.fields[name], self.kinds[name] = TimeColumn(expression, kind, ticks).micros, "time"
+            self.fields[name], self.kinds[name] = TimeColumn(expression, kind, self.dialect, ticks).micros, "time"
         elif name in ("confidence", "weight"):
-            self.fields[name], self.kinds[name] = f"TRY_CAST({expression} AS DOUBLE)", "number"
+            self.fields[name], self.kinds[name] = self._double(expression, kind), "number"
         elif name == "shadow":
-            self.fields[name], self.kinds[name] = shadow_sql(expression, kind), "text"
+            self.fields[name], self.kinds[name] = shadow_sql(expression, kind, self.dialect), "text"
         elif name in ("prediction", "label"):
             self.fields[name], self.kinds[name] = self._value(expression, kind)
         else:
-            self.fields[name], self.kinds[name] = text_sql(expression, kind), "text"
+            self.fields[name], self.kinds[name] = text_sql(expression, kind, self.dialect), "text"
 
     def _value(self, expression: str, kind: str) -> tuple[str, Kind]:
         if family(kind) == "number":
-            return (expression if kind == "DOUBLE" else f"TRY_CAST({expression} AS DOUBLE)"), "number"
-        return text_sql(expression, kind), "text"
+            return (expression if kind == "DOUBLE" else self.dialect.widened(expression)), "number"
+        return text_sql(expression, kind, self.dialect), "text"
+
+    def _double(self, expression: str, kind: str) -> str:
+        return self.dialect.widened(expression) if family(kind) == "number" else self.dialect.as_double(expression)
 
     def _latency(self) -> None:
         name = "latency_ms"
@@ -277,17 +268,19 @@ class _Inference:
                 return
             column, (factor, certain) = max(candidates, key=lambda item: item[1][1])
             self.used.add(column)
-            expression = f"TRY_CAST({self.leaves[column][0]} AS DOUBLE)" + (f" * {factor!r}" if factor != 1 else "")
+            expression = self._double(*self.leaves[column]) + (f" * {factor!r}" if factor != 1 else "")
             if not certain:
                 self.notes.append(f"latency_ms is {column}: its name has no unit, read as milliseconds")
             elif column != name:
                 self.notes.append(f"latency_ms is {column} x {factor:g}")
-        self.fields[name], self.kinds[name] = f"CAST({expression} AS DOUBLE)", "number"
+        else:
+            expression = self._double(expression, self.override_types[expression])
+        self.fields[name], self.kinds[name] = expression, "number"
 
     def _errors(self) -> None:
         if "error_message" in self.fields:
             message = error_sql(self.fields["error_message"], "VARCHAR")
-            self.fields["error_template"], self.kinds["error_template"] = masked_sql(message), "text"
+            self.fields["error_template"], self.kinds["error_template"] = masked_sql(message, self.dialect), "text"
         name, expression = "error_type", self.override.fields.get("error_type")
         if expression is None:
             parts = []
@@ -296,8 +289,8 @@ class _Inference:
                 parts.append(error_sql(*self.leaves[error]))
             status = _named(self.leaves, STATUS_NAMES, ("number",))
             if status:
-                x = f"TRY_CAST({self.leaves[status][0]} AS INTEGER)"
-                parts.append(f"CASE WHEN {x} >= 400 THEN 'HTTP ' || CAST({x} AS VARCHAR) END")
+                x = self.dialect.whole(self.leaves[status][0])
+                parts.append(f"CASE WHEN {x} >= 400 THEN 'HTTP ' || {self.dialect.as_text(x)} END")
             if not parts:
                 if "error_template" in self.fields:
                     self.fields[name], self.kinds[name] = self.fields["error_template"], "text"
@@ -321,7 +314,7 @@ class _Inference:
             role, reason = self._role(column, kind)
             name = feature_prefix(column) or column
             if role == "dim":
-                dims[column] = text_sql(expression, kind)
+                dims[column] = text_sql(expression, kind, self.dialect)
             elif role == "feature":
                 name = column if name in self.fields or name in features else name
                 sql, value_kind = self._value(expression, kind)
@@ -329,7 +322,9 @@ class _Inference:
             if reason:
                 self.notes.append(f"{column}: {reason}")
         if self.override.dims:
-            dims = {name: text_sql(sql, self.override_types[sql]) for name, sql in self.override.dims.items()}
+            dims = {
+                name: text_sql(sql, self.override_types[sql], self.dialect) for name, sql in self.override.dims.items()
+            }
             features = {name: value for name, value in features.items() if name not in dims}
         if self.override.features:
             features = {}
@@ -380,67 +375,3 @@ _UNIT_NAMES = {1: "seconds", 1_000: "milliseconds", 1_000_000: "microseconds", 1
 def _ticks_of(column: str | None) -> int:
     endings = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
     return endings.get(normal(column or "")[-2:], 1)
-
-
-def text_sql(expression: str, kind: str) -> str:
-    """SQL: the value as text; a double without fraction is written without one."""
-    if kind == "VARCHAR":
-        return expression
-    if kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL"):
-        return (
-            f"CASE WHEN {expression} = floor({expression}) THEN CAST(TRY_CAST({expression} AS BIGINT) AS VARCHAR) "
-            f"ELSE CAST({expression} AS VARCHAR) END"
-        )
-    return f"CAST({expression} AS VARCHAR)"
-
-
-def error_sql(expression: str, kind: str) -> str:
-    """SQL: the error type, null where the text means that nothing failed."""
-    if family(kind) == "bool":
-        return f"CASE WHEN {expression} THEN 'error' END"
-    fine = ", ".join(f"'{text}'" for text in NOT_ERRORS)
-    return f"CASE WHEN lower(trim({expression})) NOT IN ({fine}) THEN {expression} END"
-
-
-def shadow_sql(expression: str, kind: str) -> str:
-    """SQL: 'true' for a row that served nobody, 'false' for any other, null included."""
-    words = ", ".join(f"'{word}'" for word in SHADOW_WORDS)
-    text = f"lower(trim({text_sql(expression, kind)}))"
-    return f"CASE WHEN {text} IN ({words}) THEN 'true' ELSE 'false' END"
-
-
-def stats_sql(columns: Leaves, relation: str, model: str) -> str:
-    """SQL: one row with filled, distinct, models and largest of each leaf (f0, d0, m0, x0 ...), and the models."""
-    parts = [f"count(DISTINCT {model}) AS models"]
-    for i, (expression, kind) in enumerate(columns.values()):
-        group = family(kind)
-        if group == "other":
-            continue
-        number = f"TRY_CAST({expression} AS DOUBLE)"
-        largest = f"max(abs({number}))" if group == "number" else "NULL"
-        if group == "text":
-            largest = f"CASE WHEN 2 * count({number}) > count({expression}) THEN max(abs({number})) END"
-        distinct = "0" if group == "time" else f"approx_count_distinct({expression})"
-        parts.append(
-            f"count({expression}) AS f{i}, {distinct} AS d{i}, "
-            f"count(DISTINCT CASE WHEN {expression} IS NOT NULL THEN {model} END) AS m{i}, {largest} AS x{i}"
-        )
-    return f"SELECT {', '.join(parts)} FROM {relation}"
-
-
-def read_stats(columns: Leaves, row: abc.Mapping[str, object]) -> dict[str, ColumnStats]:
-    """The answer to `stats_sql`, by leaf."""
-    found = {}
-    for i, name in enumerate(columns):
-        if f"f{i}" in row:
-            filled, distinct, models, largest = (row[f"{key}{i}"] for key in "fdmx")
-            found[name] = ColumnStats(_int(filled), _int(distinct), _int(models), _finite(largest))
-    return found
-
-
-def _int(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _finite(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and abs(value) < float("inf") else None

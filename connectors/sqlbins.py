@@ -60,9 +60,9 @@ class BinsQuery:
                     f"WHERE {kept}{few}"
                 )
             else:
+                distinct = d.widened(f"count(DISTINCT {x})")
                 parts.append(
-                    f"SELECT {k} AS k, {_DISTINCT} AS part, NULL AS v, count(DISTINCT {x}) AS x, count({x}) AS n "
-                    "FROM drawn_rows"
+                    f"SELECT {k} AS k, {_DISTINCT} AS part, NULL AS v, {distinct} AS x, count({x}) AS n FROM drawn_rows"
                 )
             parts.append(
                 f"(SELECT {k} AS k, {_VALUE} AS part, {text} AS v, {number} AS x, count(*) AS n FROM drawn_rows "

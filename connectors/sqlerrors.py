@@ -20,13 +20,12 @@ MAX_TEMPLATES = 300
 COLUMNS = ("t", "model", "error_type", "template", "n", "first", "sample")
 
 
-def masked_sql(message: str) -> str:
+def masked_sql(message: str, d: Dialect) -> str:
     """SQL: an error message without its parameters, as `analysis.messages.masked` has it."""
     text = message
     for pattern, replacement in MASKS:
-        quoted = pattern.replace("'", "''")
-        text = f"regexp_replace({text}, '{quoted}', '{replacement}', 'g')"
-    return f"substr(trim({text}, ' '), 1, {MESSAGE_CHARS})"
+        text = d.replaced(text, pattern, replacement)
+    return d.beginning(f"trim({text})", MESSAGE_CHARS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,8 @@ class ErrorQuery:
         ts = d.ident("ts")
         error_type = "error_type" if self.typed else "''"
         template = "coalesce(error_template, '')" if self.messages else "''"
-        message = f"substr({d.ident('error_message')}, 1, {SAMPLE_CHARS})"
-        sample = d.arg_min(message, ts) if self.messages else "CAST(NULL AS VARCHAR)"
+        message = d.beginning(d.ident("error_message"), SAMPLE_CHARS)
+        sample = d.arg_min(message, ts) if self.messages else d.as_text("NULL")
         counted = (
             f"SELECT {d.bucket(ts, self.step)} AS t, model, {error_type} AS error_type, "
             f"{template} AS template, {self.count} AS n, min({ts}) AS first, {sample} AS sample "

@@ -71,9 +71,9 @@ def _one_of(field: str, values: tuple[Scalar, ...], kind: Kind, d: Dialect) -> s
     if kind == "text":
         texts = [text for text in (text_of(value) for value in values) if _encodable(text)]
         tests = [f"{name} IN ({', '.join(d.text(text) for text in texts)})"] if texts else []
-        # coalesce keeps the result two-valued, so that Not(Eq(field, "(null)")) drops the nulls.
+        # Engines differ in what null IN (...) is; OR IS NULL is true for the nulls in all of them.
         if NULL_TEXT in texts:
-            tests = [f"coalesce({tests[0]}, TRUE)"]
+            tests = [f"{tests[0]} OR {name} IS NULL"]
         return f"({tests[0]})" if tests else "FALSE"
     numbers = [number for number in (_number(value) for value in values) if number is not None]
     if kind == "time":

@@ -156,12 +156,12 @@ class PairQuery:
             f"SELECT {d.bucket(d.ident('ts'), self.step)} AS t, model, version AS live, shadow_version AS shadow, "
             f"{self.weight} AS w{measures}{times} FROM {relation} AS logs"
         )
-        added = ", ".join(f"sum({w} * {name}) AS {name}" for name in sums)
+        added = ", ".join(f"{d.widened(f'sum({w} * {name})')} AS {name}" for name in sums)
         arms = [f"SELECT {_COUNTED} AS kind, t, model, live, shadow, 0 AS bin, {added} FROM pairs GROUP BY 2, 3, 4, 5"]
         if times:
             nothing = ", 0" * (len(sums) - 2)
             arms += [
-                f"SELECT {kind} AS kind, t, model, live, shadow, {side}_bin AS bin, sum({w}), "
+                f"SELECT {kind} AS kind, t, model, live, shadow, {side}_bin AS bin, {d.widened(f'sum({w})')}, "
                 f"sum(CASE WHEN {side}_bin >= 0 THEN {w} * {side}_ms ELSE 0 END){nothing} "
                 f"FROM pairs GROUP BY 2, 3, 4, 5, 6"
                 for kind, side in ((_SERVED_BIN, "live"), (_SHADOW_BIN, "shadow"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from analysis.view import Window
 from connectors.coltypes import family
+from connectors.dialect import Dialect
 
 _UNITS = ((1e11, 1), (1e14, 1_000), (1e17, 1_000_000))
 """Largest magnitude -> ticks per second. 1e11 s is the year 5138; 1e11 ms is 1973."""
@@ -20,27 +20,17 @@ def ticks_per_second(largest: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TimeColumn:
-    """A time expression with its DuckDB type; `ticks` per second when it is a number."""
+    """A time expression with its type; `ticks` per second when it is a number."""
 
     expression: str
     kind: str
+    dialect: Dialect
     ticks: int = 1
 
     @property
     def micros(self) -> str:
         """SQL: microseconds since 1970 UTC, null when it cannot be read. A time without a zone is UTC."""
-        x = self.expression
-        match family(self.kind):
-            case "time":
-                return f"epoch_us({x})"
-            case "number" if self.ticks > 1_000_000:
-                return f"TRY_CAST({x} AS BIGINT) // {self.ticks // 1_000_000}"
-            case "number":
-                exact = self.kind.endswith(("INTEGER", "BIGINT"))
-                return f"TRY_CAST({f'CAST({x} AS HUGEINT)' if exact else x} * {1_000_000 // self.ticks} AS BIGINT)"
-            case _:
-                # A cast to TIMESTAMP would drop the offset of '...+05:30'.
-                return f"epoch_us(TRY_CAST({x} AS TIMESTAMPTZ))"
+        return self.dialect.micros(self.expression, self.kind, self.ticks)
 
     def inside(self, spans: Sequence[Window]) -> str:
         """SQL: the time lies in one of the spans; on the bare expression, so that row groups are skipped."""
@@ -63,6 +53,4 @@ class TimeColumn:
             return str(seconds * 1_000_000)
         if family(self.kind) == "number":
             return str(seconds * self.ticks)
-        text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        zone = "+00" if self.kind == "TIMESTAMP WITH TIME ZONE" else ""
-        return f"CAST('{text}{zone}' AS {self.kind})"
+        return self.dialect.moment(seconds, self.kind)

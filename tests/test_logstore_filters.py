@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from analysis.filters import ALL, And, Eq, Filter, In, Match, Not, Null, Or, Range, Same, parse_filter
 from analysis.view import Window
 from connectors.base import MissingDataError, RejectedError
-from connectors.dialect import DuckDbDialect
+from connectors.duckdb_dialect import DuckDbDialect
 from connectors.duckdb_store import DuckDbStore
 from connectors.sqlfilter import Kind, where_sql
 from tests.logs import START, rows, write_parquet

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from analysis.messages import MIN_VARIANTS, WILD, masked, templates
 from bench.messages import accuracy, draw, ours
+from connectors.duckdb_dialect import DuckDbDialect
 from connectors.sqlerrors import masked_sql
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=80)
@@ -44,7 +45,7 @@ def test_parameters_are_masked_and_what_tells_failures_apart_is_kept(message: st
 @given(st.lists(TEXT | PIECES, min_size=1, max_size=20))
 def test_the_store_masks_as_python_does(messages: list[str]) -> None:
     with duckdb.connect() as con:
-        found = con.execute(f"SELECT {masked_sql('unnest(?)')}", [messages]).fetchall()
+        found = con.execute(f"SELECT {masked_sql('unnest(?)', DuckDbDialect())}", [messages]).fetchall()
     assert [text for (text,) in found] == [masked(message) for message in messages]
 
 
