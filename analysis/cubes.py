@@ -21,6 +21,7 @@ _SWEEPS_OF_MANY = 2
 _MANY = 50_000
 """Baseline leaves from which fewer sweeps must do: each costs two passes over them per dim."""
 _SHARED_LEAVES = 1_000_000
+_KEPT = 0.5
 _PRIOR_EVENTS = 2.0
 _PAIRS = 4
 _UNEVEN = 1.5
@@ -93,6 +94,24 @@ def align(live: Cube, baseline: Cube, outcome: int | None) -> Aligned:
         None if live.drawn is None else add(live.drawn, now),
         live.hit_weight,
     )
+
+
+def renamed_dims(live: Cube, baseline: Cube) -> frozenset[str]:
+    """Dims most of whose values were replaced: instances after a rollout, whose new names are no news of traffic.
+
+    A new value beside the old ones is news, so most rows of both sides must lie in values that the other never had.
+    """
+    found = []
+    for dim in set(live.dims) & set(baseline.dims):
+        sides = [(cube, cube.dims.index(dim)) for cube in (live, baseline)]
+        named = [
+            dict(zip(cube.values[i], np.bincount(cube.codes[:, i], cube.n, len(cube.values[i])), strict=True))
+            for cube, i in sides
+        ]
+        both = {value for value, n in named[0].items() if n > 0} & {value for value, n in named[1].items() if n > 0}
+        if all(sum(rows[value] for value in both) < _KEPT * sum(rows.values()) for rows in named):
+            found.append(dim)
+    return frozenset(found)
 
 
 def _leaves(columns: list[Ints], sizes: list[int], rows: int) -> tuple[Ints, Ints]:

@@ -22,7 +22,7 @@ class Evidence:
     """Part (traffic, errors, confidence, features, metrics) -> the query that was sent."""
     elapsed_s: Mapping[str, float] = field(default_factory=dict)
     filtered: bool = False
-    """Under a filter only the logs can answer."""
+    """A filter is set that no metric source can apply: only the logs answer."""
     notes: tuple[str, ...] = ()
 
 

@@ -7,7 +7,7 @@ Every method may be cancelled (the task is cancelled, the store's own work is st
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from analysis.evidence import (
@@ -247,6 +247,8 @@ class Catalog:
     models: tuple[str, ...]
     notes: tuple[str, ...] = ()
     """What is not exposed and what would expose it, in words for `doctor`."""
+    dims: Mapping[str, str] = field(default_factory=dict)
+    """Dimension -> label of the requests; `version` stands for whatever label holds it."""
 
 
 class MetricStore(Protocol):
@@ -263,8 +265,20 @@ class MetricStore(Protocol):
         """Newest and oldest sample of the request signal."""
         ...
 
-    async def metrics(self, spans: Sequence[Window], step: int) -> Fetched[MetricEvidence]:
-        """Every signal of the catalog over `spans` in buckets of `step` seconds."""
+    async def metrics(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[MetricEvidence]:
+        """Every signal of the catalog over `spans` in buckets of `step` seconds.
+
+        A filter of label values narrows all of them; signals without one of its labels are left out.
+        """
+        ...
+
+    async def segments(
+        self, spans: Sequence[Window], model: str, outcome: Filter | None, where: Filter = ALL
+    ) -> Fetched[Cube]:
+        """Requests of a model, and those with the outcome, per combination of labels over the union of `spans`.
+
+        Outcomes: `latency_ms` above or below an edge of its buckets, `error_type`; None counts the requests alone.
+        """
         ...
 
     async def traffic(self, spans: Sequence[Window], step: int) -> Fetched[Traffic | None]:

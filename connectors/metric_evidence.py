@@ -90,7 +90,7 @@ def assemble(plan: Plan, answers: Answers, t: Ints, step: int) -> tuple[MetricEv
     return MetricEvidence(traffic, errors, found, tuple(gauges)), tuple(warnings)
 
 
-def _key(query: Query, labels: Mapping[str, str], requests: Iterable[Key]) -> Key:
+def key_of(query: Query, labels: Mapping[str, str], requests: Iterable[Key]) -> Key:
     """(model, version). Signals that know less than the requests do take what is unambiguous from them."""
     found = query.fold(labels)
     model, version = found.get("model"), found.get("version", "")
@@ -113,7 +113,7 @@ def _by_key(
     found: dict[Key, Floats] = {}
     for query, rows in answers:
         for row in rows:
-            key = _key(query, row.labels, requests or ())
+            key = key_of(query, row.labels, requests or ())
             values = row.v * query.scale
             found[key] = _add(found[key], values) if key in found else values
     return found
@@ -160,7 +160,7 @@ def _errors(
             kind = query.fold(row.labels).get("error", "error")
             if not keep.fullmatch(kind):
                 continue
-            key = _key(query, row.labels, requests)
+            key = key_of(query, row.labels, requests)
             values = np.maximum(np.nan_to_num(row.v, posinf=0.0, neginf=0.0), 0.0)
             typed = (key[0], kind)
             types[typed] = types[typed] + values if typed in types else values
@@ -191,7 +191,7 @@ def _latency(
             if edge is None:
                 warnings.append(f"{query.preset}: a latency bucket without a readable le was left out")
                 continue
-            buckets = cumulative.setdefault(_key(query, row.labels, requests), {})
+            buckets = cumulative.setdefault(key_of(query, row.labels, requests), {})
             buckets[edge] = _add(buckets[edge], row.v) if edge in buckets else row.v
     if not cumulative:
         return None

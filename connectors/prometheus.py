@@ -9,14 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.evidence import Fetched, MetricEvidence, Traffic
+from analysis.evidence import Cube, Fetched, MetricEvidence, Traffic
+from analysis.filters import ALL, Filter
 from analysis.spans import union
 from analysis.view import DAY_S, Window
 from connectors.base import Catalog, MissingDataError, RejectedError, SourceError, Watermark
 from connectors.http import Access, Headers, HttpSource
 from connectors.metric_evidence import Row, assemble, grid_of
+from connectors.metric_segments import COUNTED, dims_of, label_cube, narrowed
 from connectors.presets import name_pattern, parse_matchers
 from connectors.prom_api import PromApi, Result
+from connectors.prom_growth import PromGrowth
 from connectors.promql import Step, render, select
 from connectors.signals import LATENCY_SUM, TRAFFIC, Plan, Query, make_plan
 
@@ -88,13 +91,15 @@ class PrometheusStore:
         self._plan: Plan | None = None
         self._planned_at = -math.inf
         self._planning = asyncio.Lock()
+        self._label_names: dict[str, frozenset[str]] = {}
 
     async def discover(self) -> Catalog:
         """Detect the servers behind the metrics that exist now, and the models they serve."""
         plan = await self._find_plan(fresh=True)
         models = await self._models(plan)
         notes = plan.notes if plan.signals else ("no known model server among the metrics", *plan.notes)
-        return Catalog(tuple(preset.id for preset in plan.presets), plan.signals, models, notes)
+        dims = dims_of(plan, self._label_names)
+        return Catalog(tuple(preset.id for preset in plan.presets), plan.signals, models, notes, dims)
 
     async def watermark(self) -> Watermark:
         """Newest and oldest sample of the request signal within the last 8 days."""
@@ -122,14 +127,30 @@ class PrometheusStore:
             found += [float(value) for result in reply.data for _, value in result.values]
         return [moment for moment in found if math.isfinite(moment)]
 
-    async def metrics(self, spans: Sequence[Window], step: int) -> Fetched[MetricEvidence]:
+    async def metrics(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[MetricEvidence]:
         """Every signal over `spans`, which are widened to multiples of `step`.
 
         Raises:
+            MissingDataError: the filter is not one of labels that the requests have.
             SourceError: requests, errors or latency could not be read. A gauge that fails is a warning.
         """
-        plan = await self._find_plan()
+        plan = narrowed(await self._find_plan(), where, self._label_names)
         return await self._ask(plan, plan.queries, spans, step)
+
+    async def segments(
+        self, spans: Sequence[Window], model: str, outcome: Filter | None, where: Filter = ALL
+    ) -> Fetched[Cube]:
+        """Requests of a model, and those with the outcome, per label set over the union of `spans`.
+
+        Raises:
+            MissingDataError: no counter tells the outcome, or the filter is not one of labels.
+            SourceError: the server did not answer.
+        """
+        began = time.perf_counter()
+        plan = narrowed(await self._find_plan(), where, self._label_names)
+        grown = PromGrowth(self._api, spans, self._extra)
+        cube = await label_cube(plan, model, outcome, grown)
+        return Fetched(cube, "\n".join(grown.queries), time.perf_counter() - began, grown.rows, tuple(grown.remarks))
 
     async def traffic(self, spans: Sequence[Window], step: int) -> Fetched[Traffic | None]:
         """Requests, errors and latency over `spans`, which are widened to multiples of `step`.
@@ -203,7 +224,26 @@ class PrometheusStore:
                 self._plan = make_plan(names, labels=self._labels, own=self._own)
                 self._planned_at = self._clock()
                 self._scrape_s = self._asked_scrape_s or await self._scrape_interval(self._plan)
+                self._label_names = await self._labels_of(self._plan)
             return self._plan
+
+    async def _labels_of(self, plan: Plan) -> dict[str, frozenset[str]]:
+        """Label names of the series that count requests; nothing of a server that does not list them."""
+        metrics = list(dict.fromkeys(m for query in plan.queries if query.signal in COUNTED for m in query.metrics))
+        recent = {"start": str(int(self._clock()) - RECENT_S), "end": str(int(self._clock()))}
+        asked = ({"match[]": select(metric, self._extra)} for metric in metrics)
+        replies = await asyncio.gather(
+            *(self._api.get("labels", {**fields, **recent}) for fields in asked), return_exceptions=True
+        )
+        for reply in replies:
+            if isinstance(reply, BaseException) and not isinstance(reply, SourceError):
+                raise reply
+        # Where they are refused the metrics still answer, but cannot be filtered.
+        return {
+            metric: frozenset(map(str, reply.data or ()))
+            for metric, reply in zip(metrics, replies, strict=True)
+            if not isinstance(reply, BaseException)
+        }
 
     async def _names(self) -> frozenset[str]:
         """Names that may matter and had samples lately; failing that, at any time."""

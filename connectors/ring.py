@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from analysis.view import Window
 from connectors.exposition import Recorded, Sample
 from connectors.metric_evidence import Row, aggregate
 from connectors.presets import Matcher
@@ -177,6 +178,24 @@ class Ring:
     def labels_of(self, query: Query) -> list[Mapping[str, str]]:
         """The labels of every series that a query of counters reads first."""
         return [labels for _, metric in query.terms[:1] for labels, _ in self._select(metric, "counter", query.where)]
+
+    def label_names(self, metric: str) -> frozenset[str]:
+        """The label names of the series of a counter."""
+        return frozenset(name for labels, _ in self._select(metric, "counter", ()) for name in labels)
+
+    def growth(self, query: Query, spans: Sequence[Window]) -> list[tuple[Mapping[str, str], float]]:
+        """(labels, growth over the union of `spans`) of each series of the counters or buckets of a query."""
+        import numpy as np
+
+        found: list[tuple[Mapping[str, str], float]] = []
+        suffix = "_bucket" if query.kind == "histogram" else ""
+        for sign, name in query.terms:
+            for labels, kept in self._select(name + suffix, "counter", query.where):
+                grown = [_increase(kept, np.array([span.start]), span.length)[0] for span in spans]
+                total = float(np.nansum(grown))
+                if total > 0:
+                    found.append((labels, sign * total))
+        return found
 
     def answer(self, query: Query, t: Ints, step: int) -> list[Row]:
         """The rows of one query on the buckets that start at `t` [T] and are `step` seconds wide."""

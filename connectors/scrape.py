@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from analysis.evidence import Fetched, MetricEvidence, Traffic
+from analysis.evidence import Cube, Fetched, MetricEvidence, Traffic
+from analysis.filters import ALL, Filter
 from analysis.spans import union
 from analysis.view import Window
 from connectors.base import Catalog, MalformedError, MissingDataError, SourceError, Watermark
 from connectors.exposition import ACCEPT, Recorded, Sample, parse_history, parse_page
 from connectors.http import Access, HttpSource, check_status, message_of
 from connectors.metric_evidence import assemble, grid_of
+from connectors.metric_segments import COUNTED, Growth, dims_of, label_cube, narrowed
 from connectors.presets import parse_matchers
 from connectors.ring import MAX_SERIES, Ring
 from connectors.signals import TRAFFIC, Plan, Query, make_plan
@@ -184,7 +186,12 @@ class ScrapeStore:
                     known = self._ring.labels_of(query)
                     models |= {query.fold(labels).get("model", query.preset) for labels in known}
             notes = plan.notes if plan.signals else ("no known model server among the metrics", *plan.notes)
-            return Catalog(tuple(p.id for p in plan.presets), plan.signals, tuple(sorted(models)), notes)
+            dims = dims_of(plan, self._label_names(plan))
+            return Catalog(tuple(p.id for p in plan.presets), plan.signals, tuple(sorted(models)), notes, dims)
+
+    def _label_names(self, plan: Plan) -> dict[str, frozenset[str]]:
+        metrics = {metric for query in plan.queries if query.signal in COUNTED for metric in query.metrics}
+        return {metric: self._ring.label_names(metric) for metric in metrics}
 
     async def watermark(self) -> Watermark:
         """Newest and oldest sample of the request signal that is remembered."""
@@ -194,9 +201,37 @@ class ScrapeStore:
             span = self._ring.span(query.metrics) if query else None
             return Watermark(newest=span[1], oldest=span[0]) if span else Watermark(None, None)
 
-    async def metrics(self, spans: Sequence[Window], step: int) -> Fetched[MetricEvidence]:
-        """Every signal over `spans`, which are widened to multiples of `step`, from what was scraped so far."""
-        return await self._answer(spans, step, lambda query: True)
+    async def metrics(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[MetricEvidence]:
+        """Every signal over `spans`, which are widened to multiples of `step`, from what was scraped so far.
+
+        Raises:
+            MissingDataError: the filter is not one of labels that the requests have.
+        """
+        return await self._answer(spans, step, lambda query: True, where)
+
+    async def segments(
+        self, spans: Sequence[Window], model: str, outcome: Filter | None, where: Filter = ALL
+    ) -> Fetched[Cube]:
+        """Requests of a model, and those with the outcome, per label set over the union of `spans`.
+
+        Raises:
+            MissingDataError: no counter tells the outcome, or the filter is not one of labels.
+        """
+        async with self._turn:
+            began, rows, asked = time.perf_counter(), 0, dict[str, None]()
+            plan = await self._fresh()
+            plan = narrowed(plan, where, self._label_names(plan))
+
+            async def grown(query: Query, edge: float) -> Sequence[Growth]:
+                nonlocal rows
+                query = replace(query, where=(*query.where, *self._extra))
+                found = await asyncio.to_thread(self._ring.growth, query, spans)
+                rows += len(found)
+                asked.update(dict.fromkeys(query.metrics))
+                return [Growth(labels, value) for labels, value in found]
+
+            cube = await label_cube(plan, model, outcome, grown)
+            return Fetched(cube, ", ".join(asked), time.perf_counter() - began, rows)
 
     async def traffic(self, spans: Sequence[Window], step: int) -> Fetched[Traffic | None]:
         """Requests, errors and latency over `spans`, as `metrics` has them."""
@@ -204,11 +239,12 @@ class ScrapeStore:
         return Fetched(fetched.value.traffic, fetched.query, fetched.elapsed_s, fetched.rows, fetched.warnings)
 
     async def _answer(
-        self, spans: Sequence[Window], step: int, wanted_too: Callable[[Query], bool]
+        self, spans: Sequence[Window], step: int, wanted_too: Callable[[Query], bool], where: Filter = ALL
     ) -> Fetched[MetricEvidence]:
         async with self._turn:
             began = time.perf_counter()
             plan = await self._fresh()
+            plan = narrowed(plan, where, self._label_names(plan))
             windows = union(Window(w.start // step * step, -(-w.end // step) * step) for w in spans)
             t = grid_of(windows, step)
             wanted = [replace(q, where=(*q.where, *self._extra)) for q in plan.queries if wanted_too(q)]

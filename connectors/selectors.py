@@ -25,15 +25,21 @@ def selector(where: Filter, labels: Mapping[str, str] | None = None) -> Selector
     Args:
         labels: field -> label that holds it, where they differ.
     """
-    matchers: list[Matcher] = []
+    found, left_out = matchers(where, labels)
+    return Selector("{" + ",".join(map(str, found)) + "}", left_out)
+
+
+def matchers(where: Filter, labels: Mapping[str, str] | None = None) -> tuple[tuple[Matcher, ...], tuple[str, ...]]:
+    """The filter as label matchers, and the parts of it that have no form in them; `labels` as in `selector`."""
+    found: list[Matcher] = []
     left_out: list[str] = []
     for part in where.parts if isinstance(where, And) else (where,):
         matcher = _matcher(part, labels or {})
         if matcher is None:
             left_out.append(format_filter(part))
         else:
-            matchers.append(matcher)
-    return Selector("{" + ",".join(map(str, matchers)) + "}", tuple(left_out))
+            found.append(matcher)
+    return tuple(found), tuple(left_out)
 
 
 def _matcher(part: Filter, labels: Mapping[str, str]) -> Matcher | None:

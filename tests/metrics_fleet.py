@@ -5,6 +5,12 @@ from __future__ import annotations
 import random
 
 LES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+HEADS = {
+    "requests": "# TYPE model_requests counter",
+    "errors": "# TYPE model_errors counter",
+    "latency": "# TYPE model_request_duration_seconds histogram",
+    "memory": "# TYPE model_memory_bytes gauge",
+}
 START = 1_700_000_040
 """Unix seconds, a multiple of 60."""
 MINUTES = 60
@@ -42,11 +48,5 @@ def fleet_text(*, step_s: int = 15, offset_s: float = 0.0, restart_at: int | Non
             lines["latency"].append(f"model_request_duration_seconds_sum{{{of}}} {total} {moment}")
             lines["latency"].append(f"model_request_duration_seconds_count{{{of}}} {requests} {moment}")
             lines["memory"].append(f'model_memory_bytes{{model="{model}",replica="r1"}} {1e9 + at} {moment}')
-    heads = {
-        "requests": "# TYPE model_requests counter",
-        "errors": "# TYPE model_errors counter",
-        "latency": "# TYPE model_request_duration_seconds histogram",
-        "memory": "# TYPE model_memory_bytes gauge",
-    }
-    body = [line for name, head in heads.items() for line in (head, *lines[name])]
+    body = [line for name, head in HEADS.items() for line in (head, *lines[name])]
     return "\n".join([*body, *([extra] if extra else []), "# EOF", ""])

@@ -280,12 +280,18 @@ class Metrics(Script):
         times = [row.t for row in self.rows]
         return Watermark(max(times, default=None), min(times, default=None))
 
-    async def metrics(self, spans: Sequence[Window], step: int) -> Fetched[MetricEvidence]:
-        """Requests by model."""
-        await self.step("metrics", spans)
+    async def metrics(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[MetricEvidence]:
+        """Requests by model; no label to filter by."""
+        await self.step("metrics", spans, where)
         rows = [r for r in self.rows if any(w.start <= r.t < w.end for w in spans)]
         requests = _counts(rows, step, lambda r: (r.model, "all"))
         return Fetched(MetricEvidence(Traffic(requests, None, None), None, {}, ()), "metrics")
+
+    async def segments(
+        self, spans: Sequence[Window], model: str, outcome: Filter | None, where: Filter = ALL
+    ) -> Fetched[Cube]:
+        """These metrics have no labels but the model."""
+        raise NotImplementedError
 
     async def traffic(self, spans: Sequence[Window], step: int) -> Fetched[Traffic | None]:
         """Requests and errors by model."""

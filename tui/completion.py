@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from analysis.filters import quoted
 
 if TYPE_CHECKING:
+    from analysis.view import Window
     from tui.session import Session
 
 OPERATORS = ("!~", "!=", ">=", "<=", "=", "~", ">", "<")
@@ -16,7 +18,7 @@ VALUES = 20
 
 
 class Completer:
-    """Knows the fields of the log sources, and asks for the values of a field when one is being typed."""
+    """Knows the fields of the logs and the labels of the metrics, and asks for the values of the one being typed."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -30,6 +32,8 @@ class Completer:
                 if feed.schema is not None:
                     names = getattr(feed.schema, part)
                     found |= dict.fromkeys(names if isinstance(names, Mapping) else (f.name for f in names))
+        for source in self._session.metrics:
+            found |= dict.fromkeys(source.catalog.dims if source.catalog is not None else ())
         return tuple(found)
 
     async def filter(self, text: str) -> Sequence[str]:
@@ -67,8 +71,30 @@ class Completer:
                 except SourceError:
                     continue  # the field is not in this source; whatever else is wrong, its panels say
                 found |= dict.fromkeys("null" if value == "(null)" else value for value, _ in top.value)
+            found = found or dict.fromkeys(await self._labels_of(field, window))
             self._values[field] = tuple(found)
         return self._values[field]
+
+    async def _labels_of(self, field: str, window: Window) -> tuple[str, ...]:
+        """Values of a label of the metrics, those with most requests first, whatever the model."""
+        from analysis.traffic import models_of
+        from connectors.base import SourceError
+
+        rows: Counter[str] = Counter()
+        for feed in self._session.metrics:
+            traffic = feed.evidence.traffic if feed.evidence is not None else None
+            if traffic is None or feed.catalog is None or field not in feed.catalog.dims:
+                continue
+            for model in models_of(traffic.requests):
+                try:
+                    cube = (await feed.store.segments((window,), model, None)).value
+                except SourceError:
+                    continue
+                if field in cube.dims:
+                    at = cube.dims.index(field)
+                    for code, n in zip(cube.codes[:, at].tolist(), cube.n.tolist(), strict=True):
+                        rows[cube.values[at][code]] += n
+        return tuple("null" if value == "(null)" else value for value, _ in rows.most_common(VALUES))
 
 
 def split_term(term: str) -> tuple[str, str, str]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.answer import MixShift, Segment, Signal
+from analysis.answer import Signal, State
 from analysis.filters import ALL, And, Eq, Filter, Not, conjunction, fields_of
 from analysis.spans import union
 from analysis.view import Window
-from tui.feeds import Clock, LogFeed, Question, as_source_error
+from tui.feeds import Clock, Feed, LogFeed, MetricFeed, Question, as_source_error
+from tui.label_search import can_tell, search_labels
+from tui.segment_answer import Answer, explained
 
 if TYPE_CHECKING:
     from analysis.cases import Case
-    from analysis.evidence import CodedRows, Cube
+    from analysis.evidence import CodedRows, Cube, Fetched
 
 EXPLAIN_EVERY_S = 30.0
 """How long a segment search is trusted while the same findings stand."""
@@ -33,20 +35,14 @@ CELLS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What explains one case."""
-
-    segments: tuple[Segment, ...] = ()
-    mix: tuple[MixShift, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Explained:
     """The segments of one case, and when they were looked for."""
 
     at: float
     case: Case
     answer: Answer
+    logged: bool = True
+    """Whether logs could be asked; an answer of metrics stands only until they can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +75,11 @@ Told = Callable[[Sequence[Answer]], None]
 
 
 class Explainer:
-    """Searches the segments of findings in the log stores."""
+    """Searches the segments of findings in the log stores, and where those have no rows of them in the metrics."""
 
-    def __init__(self, logs: Sequence[LogFeed], clock: Clock) -> None:
+    def __init__(self, logs: Sequence[LogFeed], clock: Clock, metrics: Sequence[MetricFeed] = ()) -> None:
         self._logs = tuple(logs)
+        self._metrics = tuple(metrics)
         self._clock = clock
         self.found: Mapping[tuple[str, str, str], Explained] = {}
         self.notes: Mapping[str, str] = {}
@@ -119,14 +116,18 @@ class Explainer:
         due: dict[object, list[Case]] = {}
         for case in [c for c in cases if _searchable(c)][:EXPLAINED]:
             known = self.found.get(case.finding.key)
-            if known is None or known.case.outcome != case.outcome or now - known.at > EXPLAIN_EVERY_S:
-                alike = (case.finding.model, case.window, case.among, case.references, case.outcome is None)
+            logged = any(_logs(feed, case) for feed in self._logs)
+            same = known is not None and (known.case.outcome, known.logged) == (case.outcome, logged)
+            if known is None or not same or now - known.at > EXPLAIN_EVERY_S:
+                alike = (case.finding.model, case.window, case.among, case.references, case.outcome is None, logged)
                 due.setdefault(alike, []).append(case)
         before = _words(self.found, self.notes)
         for group in due.values():
 
             def tell(answers: Sequence[Answer], group: list[Case] = group) -> None:
-                fresh = {case.finding.key: Explained(now, case, a) for case, a in zip(group, answers, strict=True)}
+                logged = any(_logs(feed, group[0]) for feed in self._logs)
+                told = zip(group, answers, strict=True)
+                fresh = {case.finding.key: Explained(now, case, answer, logged) for case, answer in told}
                 self.found = {**self.found, **fresh}
 
             def preview(answers: Sequence[Answer], tell: Told = tell) -> None:
@@ -144,30 +145,45 @@ class Explainer:
     async def _answers(
         self, question: Question, group: Sequence[Case], current: Callable[[], bool], preview: Told
     ) -> Sequence[Answer] | None:
-        """What explains each of a group of cases, from the first store that has rows of their model and finds any.
+        """What explains each of a group of cases, from the first source that has rows of them and finds any.
 
-        None when no store has rows of it yet: metrics may answer before the logs do.
+        Metrics are asked where no log has the rows. None when no source has them yet.
         """
         asked: Sequence[Answer] | None = None
-        for feed in self._logs:
-            if not _holds(feed, group[0].finding.model):
-                continue
-            answers, problem = [Answer() for _ in group], ""
-            try:
-                search = _prepared(feed, question, group)
-                if search is not None:
-                    answers = await self._searched(search, preview)
-            except Exception as error:  # noqa: BLE001 - told in the notes; the other stores are still asked
-                problem = str(as_source_error(error))
+        for feed in [feed for feed in self._logs if _logs(feed, group[0])]:
+            search = _prepared(feed, question, group)
+            found = await self._told(feed, group, self._searched(search, preview) if search is not None else None)
             if not current():
                 return None
-            asked, name = answers, feed.status.name
-            self.notes = {key: text for key, text in self.notes.items() if key != name}
-            if problem:
-                self.notes = {**self.notes, name: f"{name}: segments could not be searched: {problem}"}
-            if any(answer.segments or answer.mix for answer in answers):
+            asked = found
+            if any(answer.segments or answer.mix for answer in found):
                 break
+        if asked is not None or any(feed.status.state is State.LOADING for feed in self._logs):
+            return asked
+        for source in [source for source in self._metrics if can_tell(source, question, group[0])]:
+            asked = await self._told(source, group, self._labelled(source, question, group))
+            if not current():
+                return None
+            break
         return asked
+
+    async def _told(
+        self, feed: Feed, group: Sequence[Case], work: Awaitable[Sequence[Answer]] | None
+    ) -> Sequence[Answer]:
+        """What a source answers; nothing, and a note, where it fails."""
+        answers: Sequence[Answer] = [Answer() for _ in group]
+        name, problem = feed.status.name, ""
+        if work is not None:
+            try:
+                answers = await work
+            except Exception as error:  # noqa: BLE001 - told in the notes; the other stores are still asked
+                problem = f"{name}: segments could not be searched: {as_source_error(error)}"
+        others = {key: text for key, text in self.notes.items() if key != name}
+        self.notes = {**others, name: problem} if problem else others
+        return answers
+
+    async def _labelled(self, feed: MetricFeed, question: Question, group: Sequence[Case]) -> list[Answer]:
+        return [await search_labels(feed, question, case, self._kept) for case in group]
 
     async def _searched(self, search: _Search, preview: Told) -> list[Answer]:
         from analysis.segment_sample import cubes
@@ -183,11 +199,16 @@ class Explainer:
 
     async def _baseline(self, search: _Search, ask: Callable[..., Any]) -> Any:
         """Rows of the reference windows, kept for some minutes: a baseline moves slowly."""
-        key = (search.key, ask.__name__)
+        where = search.before
+        return await self._kept(
+            (search.key, ask.__name__), lambda: ask(search.spans, search.outcomes, search.dims, where)
+        )
+
+    async def _kept(self, key: object, ask: Callable[[], Awaitable[Fetched[Any]]]) -> Any:
+        """A baseline's rows, asked anew after some minutes."""
         known = self._baselines.get(key)
         if known is None or self._clock() - known[0] > BASELINE_EVERY_S:
-            asked = await ask(search.spans, search.outcomes, search.dims, search.before)
-            known = (self._clock(), asked.value)
+            known = (self._clock(), (await ask()).value)
             kept = {name: rows for name, rows in self._baselines.items() if name != key}
             self._baselines = dict([*kept.items(), (key, known)][-KEPT_BASELINES:])
         return known[1]
@@ -261,22 +282,18 @@ def _rows(search: _Search) -> float:
 
 
 def _explained(search: _Search, live: Cube, base: Cube, index: int) -> Answer:
-    """What explains one case, without the dimension that its outcome itself names."""
-    from analysis.segment_mix import mix_shift
-    from analysis.segments import search as find
-    from analysis.segments import search_traffic
-    from analysis.slices import without
+    newest = search.feed.evidence.newest if search.feed.evidence is not None else None
+    return explained(search.cases[index], live, base, index, search.spans, newest)
 
-    case = search.cases[index]
-    if case.outcome is None:
-        newest = search.feed.evidence.newest if search.feed.evidence is not None else None
-        end = search.window.end if newest is None else min(float(search.window.end), newest)
-        seen, length = end - search.window.start, sum(span.length for span in search.spans)
-        return Answer(search_traffic(live, base, scale=seen / length)) if seen > 0 and length else Answer()
-    own = fields_of(case.outcome)
-    live, base = without(live, own), without(base, own)
-    segments = find(live, base, index)
-    return Answer(segments, () if segments else mix_shift(live, base, index))
+
+def _logs(feed: LogFeed, case: Case) -> bool:
+    """Whether a log has rows of a case's model and logs what tells them apart."""
+    schema = feed.schema
+    if schema is None or not _holds(feed, case.finding.model):
+        return False
+    known = {*schema.fields, *schema.dims, *(feature.name for feature in schema.features)}
+    asked = fields_of(conjunction(case.outcome or ALL, case.among))
+    return all(field in known or field.startswith("shadow_") for field in asked)
 
 
 def _holds(feed: LogFeed, model: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.answer import SourceStatus, State
 from analysis.evidence import Fetched, LogEvidence, MetricEvidence, Traffic
-from analysis.filters import ALL, Eq, Filter, Not, conjunction
+from analysis.filters import ALL, Eq, Filter, Not, conjunction, fields_of
 from analysis.spans import subtract, union
 from analysis.view import Baseline, Frame, Window
 from analysis.words import duration
@@ -50,6 +50,8 @@ class Question:
     baseline: Baseline = field(default_factory=Baseline)
     known_at: float | None = None
     """Unix seconds of a pinned moment, after which nothing was known; None for now."""
+    typed: Filter = ALL
+    """The filter without the choice of models: what metrics can be narrowed by, if it is one of their labels."""
 
     @property
     def windows(self) -> tuple[Window, ...]:
@@ -360,12 +362,20 @@ class MetricFeed(Feed):
         self.query = ""
         self.elapsed_s = 0.0
         self._discovered = 0.0
-        self._step = 0
+        self._asked: object = None
         self._ring: Ring[MetricEvidence] | None = None
 
     def identity(self, question: Question) -> object:
-        """A filter does not apply to metrics, and a baseline is but other windows."""
-        return question.frame.step
+        """A baseline is but other windows, and a filter that is not one of labels does not apply."""
+        return (question.frame.step, self.narrows(question))
+
+    def narrows(self, question: Question) -> Filter:
+        """The filter as far as it applies to these metrics: all of it or nothing."""
+        from connectors.selectors import matchers
+
+        dims = self.catalog.dims if self.catalog is not None else {}
+        where = question.typed
+        return where if fields_of(where) <= dims.keys() and not matchers(where, dims)[1] else ALL
 
     async def poll(self, question: Question) -> AsyncGenerator[None]:
         """Bring the evidence up to a frame; yields once.
@@ -379,10 +389,10 @@ class MetricFeed(Feed):
         if self.catalog is None or self.clock() - self._discovered > REDISCOVER_S:
             self.catalog = await self.store.discover()
             self._discovered = self.clock()
-        if self._ring is None or frame.step != self._step:
-            step = frame.step
-            self._ring = Ring(lambda spans: self.store.metrics(spans, step), merge_metrics, cut_metrics)
-            self._step, self._newest = step, None
+        if self._ring is None or self.identity(question) != self._asked:
+            step, where = frame.step, self.narrows(question)
+            self._ring = Ring(lambda spans: self.store.metrics(spans, step, where), merge_metrics, cut_metrics)
+            self._asked, self._newest = self.identity(question), None
         await self._ring.read(question.windows, fresh_from(frame, self._newest))
         mark = await self.store.watermark()
         self._grown_back(mark, [self._ring])

@@ -54,7 +54,7 @@ class Session:
         self._standing: Standing | None = None
         self._answered: dict[LogFeed | MetricFeed, int] = {}
         self._kept: dict[View, Snapshot] = {}
-        self._explainer = Explainer(self.logs, clock)
+        self._explainer = Explainer(self.logs, clock, self.metrics)
         self._searching: asyncio.Future[bool] | None = None
         self._search_began = 0.0
         self._values = FeatureValues()
@@ -146,7 +146,10 @@ class Session:
                     notes += _unlike(logs, feed.evidence, feed.status.name)
                 logs = feed.evidence if logs is None else merge_logs(logs, feed.evidence)
                 queries, elapsed = {**feed.queries, **queries}, {**feed.elapsed_s, **elapsed}
-        for source in self.metrics:
+        filtered = bool(fields_of(view.where))
+        # Under a filter speak those that it applies to; without any, nobody does.
+        narrowed = [source for source in self.metrics if source.narrows(question) == view.where]
+        for source in narrowed or self.metrics:
             if source.evidence is not None and source in current:
                 metrics = source.evidence if metrics is None else merge_metrics(metrics, source.evidence)
                 queries = {**queries, "metrics": source.query}
@@ -161,7 +164,7 @@ class Session:
             metric_sources=tuple(_status(feed, feed in current) for feed in self.metrics),
             queries=queries,
             elapsed_s=elapsed,
-            filtered=bool(fields_of(view.where)),
+            filtered=filtered and not narrowed,
             notes=tuple(dict.fromkeys((*notes, *self._explainer.notes.values(), *self._budgets.notes))),
         )
 
@@ -273,7 +276,7 @@ def _question(view: View, now: float) -> Question:
     chosen: Filter = ALL
     if models:
         chosen = Eq("model", models[0]) if len(models) == 1 else In("model", models)
-    return Question(view.frame(now), conjunction(view.where, chosen), view.baseline, view.end)
+    return Question(view.frame(now), conjunction(view.where, chosen), view.baseline, view.end, view.where)
 
 
 def _status(feed: LogFeed | MetricFeed, current: bool) -> SourceStatus:

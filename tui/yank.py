@@ -49,7 +49,7 @@ async def text(session: Session, snapshot: Snapshot, finding: Finding, segment: 
         *(f"cause? {cause.words} ({cause.confidence} confidence)" for cause in finding.causes),
         f"filter  {format_filter(where) or '(all rows)'}",
     ]
-    promql = selector(where)
+    promql = selector(where, _labels(session))
     lines.append(f"PromQL  {promql.text}")
     lines += [f"        not in PromQL: {part}" for part in promql.left_out]
     store = _store(session)
@@ -64,6 +64,12 @@ async def text(session: Session, snapshot: Snapshot, finding: Finding, segment: 
 
 def _store(session: Session) -> LogStore | None:
     return next((feed.store for feed in session.logs if feed.schema is not None), None)
+
+
+def _labels(session: Session) -> dict[str, str]:
+    """Dimension -> label, as the first metric source that has it calls it."""
+    catalogs = [feed.catalog for feed in session.metrics if feed.catalog is not None]
+    return {dim: label for catalog in reversed(catalogs) for dim, label in catalog.dims.items()}
 
 
 def _segment(segment: Segment) -> str:

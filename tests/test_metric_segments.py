@@ -1,0 +1,183 @@
+"""Segments of findings that only metrics show, from a real Prometheus and from recorded pages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.answer import Finding, Signal, Snapshot
+from analysis.evidence import Cube
+from analysis.filters import Eq, Filter, Not, Null, Range, conjunction
+from analysis.view import View, Window
+from connectors.base import MetricStore, MissingDataError
+from connectors.prometheus import PrometheusStore
+from connectors.scrape import ScrapeStore
+from tests.labelled_fleet import END, FAULT, ROUTES, labelled_text
+from tests.prometheus_server import Server, prometheus
+from tests.stores import Logs
+from tui import yank
+from tui.completion import Completer
+from tui.feeds import LogFeed, MetricFeed
+from tui.session import Session
+
+pytestmark = pytest.mark.prometheus
+
+WINDOW = Window(FAULT, END)
+BEFORE = (Window(END - 3_300, END - 2_100), Window(END - 2_100, FAULT))
+FAILED = Not(Null("error_type"))
+SLOW = Range("latency_ms", low=250.0)
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    return labelled_text()
+
+
+@pytest.fixture(scope="module")
+def server(text: str) -> Iterator[Server]:
+    with prometheus(text) as running:
+        yield running
+
+
+@pytest.fixture(params=["prometheus", "scrape"])
+async def store(request: pytest.FixtureRequest, text: str, tmp_path: Path) -> AsyncIterator[MetricStore]:
+    opened: MetricStore
+    if request.param == "prometheus":
+        url = request.getfixturevalue("server").url
+        opened = PrometheusStore(url, scrape_interval_s=15, clock=lambda: END)
+    else:
+        path = tmp_path / "metrics.om"
+        path.write_text(text)
+        opened = ScrapeStore([str(path)], clock=lambda: END)
+    yield opened
+    await opened.close()
+
+
+def total(cube: Cube, column: int | None = None, **where: str) -> float:
+    """Rows (or hits) of the leaves with these values."""
+    chosen = np.ones(len(cube.n), dtype=bool)
+    for dim, value in where.items():
+        d = cube.dims.index(dim)
+        chosen &= cube.codes[:, d] == cube.values[d].index(value)
+    return float((cube.n if column is None else cube.hits[:, column])[chosen].sum())
+
+
+async def test_a_cube_counts_each_label_set_as_the_server_does(store: MetricStore) -> None:
+    cube = (await store.segments([WINDOW], "a", FAILED)).value
+    assert set(cube.dims) >= {"version", "pod", "node", "route"}
+    assert "error_type" not in cube.dims
+    rate = total(cube, 0, version="42", route="/score") / total(cube, version="42", route="/score")
+    assert rate == pytest.approx(0.25, abs=0.03)
+    assert total(cube) == pytest.approx(12 * 60 * 12, rel=0.03)
+    slow = (await store.segments([WINDOW], "a", SLOW)).value
+    assert total(slow) == pytest.approx(total(cube), rel=0.01)
+    assert total(slow, 0, version="42", route="/score") > 0.5 * total(slow, version="42", route="/score")
+    fast = (await store.segments([WINDOW], "a", Range("latency_ms", high=250.0))).value
+    assert total(fast, 0) + total(slow, 0) == pytest.approx(total(slow), rel=1e-6)
+
+
+async def test_spans_add_up(store: MetricStore) -> None:
+    both = (await store.segments(BEFORE, "a", FAILED)).value
+    parts = [(await store.segments([span], "a", FAILED)).value for span in BEFORE]
+    assert total(both) == pytest.approx(sum(total(part) for part in parts), rel=1e-9)
+    assert total(both, 0) == pytest.approx(sum(total(part, 0) for part in parts), rel=1e-9)
+
+
+async def test_a_filter_narrows_counts_to_its_labels(store: MetricStore) -> None:
+    catalog = await store.discover()
+    assert {"version", "pod", "node", "route"} <= set(catalog.dims)
+    where = conjunction(Eq("version", "42"), Not(Eq("route", "/rank")))
+    cube = (await store.segments([WINDOW], "a", None, where)).value
+    whole = (await store.segments([WINDOW], "a", None)).value
+    kept = [total(whole, version="42", route=route) for route in ROUTES if route != "/rank"]
+    assert total(cube) == pytest.approx(sum(kept), rel=1e-6)
+    evidence = (await store.metrics([WINDOW], 60, where)).value
+    assert evidence.traffic is not None
+    assert evidence.traffic.requests.keys == (("a", "42"),)
+    # Memory is known by pod and not by version: it cannot say which part is meant.
+    assert evidence.gauges == ()
+    by_pod = (await store.metrics([WINDOW], 60, Eq("pod", "pod-b"))).value
+    assert [series.label("replica") for series in by_pod.gauges] == ["pod-b"]
+
+
+@pytest.mark.parametrize("where", [Eq("tier", "free"), Range("amount", low=3.0), Eq("model", "a")])
+async def test_a_filter_that_the_labels_cannot_say_is_refused(store: MetricStore, where: Filter) -> None:
+    with pytest.raises(MissingDataError):
+        await store.metrics([WINDOW], 60, where)
+
+
+async def test_what_metrics_do_not_count_is_said(store: MetricStore) -> None:
+    with pytest.raises(MissingDataError, match="confidence"):
+        await store.segments([WINDOW], "a", Range("confidence", high=0.5))
+
+
+async def answered(store: MetricStore, view: View) -> Session:
+    """A session over one metric store that has searched the segments of its findings."""
+    session = Session([], [MetricFeed(store, lambda: float(END))], view, clock=lambda: float(END))
+    await session.poll_all()
+    _, cases = session.answer()
+    await session.explain(cases)
+    return session
+
+
+def found(session: Session, signal: Signal) -> Finding:
+    return next(finding for finding in session.answer()[0].findings if finding.signal is signal)
+
+
+async def test_a_session_without_logs_names_the_labels_and_narrows_to_them(store: MetricStore) -> None:
+    session = await answered(store, View(window_s=900, end=END))
+    for signal in (Signal.LATENCY, Signal.ERROR):
+        (best, *_) = found(session, signal).where
+        assert dict(best.where) == {"version": "42", "route": "/score"}
+        assert best.share_of_change > 0.9
+        assert best.rate_in > 5 * best.rate_before
+        assert not best.sampled
+    snapshot, _ = session.answer()
+    assert 'PromQL  {model="a",route="/score",version="42"}' in await text_of(session, snapshot, found(session, signal))
+    completer = Completer(session)
+    assert await completer.filter("rou") == ("route=",)
+    assert set(await completer.filter("route=/s")) == {"route=/score"}
+    inside = View(window_s=900, end=END, where=conjunction(*(Eq(dim, value) for dim, value in best.where)))
+    session.ask(inside)
+    await session.poll_all()
+    snapshot, cases = session.answer()
+    assert snapshot.errors.ratio == pytest.approx(0.25, abs=0.03)
+    await session.explain(cases)
+    # Within the segment every pod fails alike.
+    assert found(session, Signal.ERROR).where == ()
+    session.ask(View(window_s=900, end=END, where=Not(inside.where)))
+    await session.poll_all()
+    # A conjunction cannot be left out by label matchers: no number is better than a wrong one.
+    assert session.answer()[0].models == ()
+
+
+async def test_metrics_are_asked_only_when_the_logs_have_answered_or_failed(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "metrics.om"
+    path.write_text(text)
+    logs = LogFeed(Logs(), (0.0, 0.5, 1.0), lambda: float(END))
+    metrics = MetricFeed(ScrapeStore([str(path)], clock=lambda: END), lambda: float(END))
+    session = Session([logs], [metrics], View(window_s=900, end=END), clock=lambda: float(END))
+    await session.poll(metrics)
+    _, cases = session.answer()
+    assert not await session.explain(cases)
+    logs.failed(MissingDataError("no such folder"))
+    assert await session.explain(cases)
+    assert dict(found(session, Signal.ERROR).where[0].where) == {"version": "42", "route": "/score"}
+    await session.close()
+
+
+async def text_of(session: Session, snapshot: Snapshot, finding: Finding) -> str:
+    """What `y` copies with the cursor on the first segment."""
+    return await yank.text(session, snapshot, finding, finding.where[0])
+
+
+async def test_an_even_fleet_has_no_segment(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.om"
+    path.write_text(labelled_text(broken=False, seed=5))
+    store = ScrapeStore([str(path)], clock=lambda: END)
+    session = await answered(store, View(window_s=900, end=END))
+    assert [finding.where for finding in session.answer()[0].findings if finding.where] == []
+    await store.close()
