@@ -104,8 +104,8 @@ def parse_filter(text: str) -> Filter:
 
     Terms side by side must all hold; `or` stands between alternatives, `not (...)` negates, parentheses group.
     Operators: `=`, `!=`, `~` (regex), `!~`, `<`, `<=`, `>`, `>=`. A comma-separated value means "one of". `null` means
-    "not logged", `$label` the field of that name. Values with blanks or commas, or that begin with `$`, stand in double
-    quotes.
+    "not logged", `12..120` of a number "from 12 to below 120" (one end may be missing), `$label` the field of that
+    name. Values with blanks or commas, or that begin with `$`, stand in double quotes.
 
     Raises:
         FilterError: a part is not `field operator value`, or a parenthesis is missing.

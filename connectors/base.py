@@ -188,19 +188,37 @@ class LogStore(Protocol):
         ...
 
     async def segments(
-        self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL
+        self,
+        spans: Sequence[Window],
+        outcomes: Sequence[Filter],
+        dims: Sequence[str],
+        where: Filter = ALL,
+        cuts: Mapping[str, tuple[float, ...]] = ...,
     ) -> Fetched[Cube]:
-        """Rows and outcome counts per combination of `dims` over the union of `spans`."""
+        """Rows and outcome counts per combination of `dims` over the union of `spans`.
+
+        A numeric feature may be a dim where `cuts` names the ascending values at which it is cut: its values are then
+        `..12`, `12..120` and so on, and a filter takes them as it takes any value.
+        """
         ...
 
     async def segment_rows(
-        self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL
+        self,
+        spans: Sequence[Window],
+        outcomes: Sequence[Filter],
+        dims: Sequence[str],
+        where: Filter = ALL,
+        cuts: Mapping[str, tuple[float, ...]] = ...,
     ) -> Fetched[CodedRows]:
         """A bounded sample for a segment search: rows with an outcome, and some of the others, with coded dims."""
         ...
 
     async def code_names(
-        self, spans: Sequence[Window], wheres: Sequence[tuple[tuple[str, int], ...]], where: Filter = ALL
+        self,
+        spans: Sequence[Window],
+        wheres: Sequence[tuple[tuple[str, int], ...]],
+        where: Filter = ALL,
+        cuts: Mapping[str, tuple[float, ...]] = ...,
     ) -> Fetched[Mapping[tuple[tuple[str, int], ...], tuple[tuple[str, str], ...]]]:
         """Conjunctions of (dim, code) of `segment_rows` -> the same with values; without those that no row has."""
         ...

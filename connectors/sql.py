@@ -32,6 +32,7 @@ from connectors.base import By, MissingDataError, Schema, SourceError, Watermark
 from connectors.dialect import MICROS, Dialect
 from connectors.sqlbins import BinsQuery
 from connectors.sqlcube import MAX_LEAVES, SegmentQuery, fold
+from connectors.sqlcut import NO_CUTS, Cuts
 from connectors.sqlerrors import COLUMNS as ERROR_COLUMNS
 from connectors.sqlerrors import ErrorQuery
 from connectors.sqlfilter import NULL_TEXT, Kind, text_of, where_sql
@@ -370,7 +371,12 @@ class SqlStore(SegmentQuestions):
         return value
 
     async def segments(
-        self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL
+        self,
+        spans: Sequence[Window],
+        outcomes: Sequence[Filter],
+        dims: Sequence[str],
+        where: Filter = ALL,
+        cuts: Cuts = NO_CUTS,
     ) -> Fetched[Cube]:
         """Rows and outcome counts per combination of `dims`; null is "(null)", rare values are "(other)"."""
         mapped = await self._mapped()
@@ -382,7 +388,7 @@ class SqlStore(SegmentQuestions):
         tests = [where_sql(outcome, mapped.kinds, self._dialect) for outcome in outcomes]
         needed = {*dims, *(name for outcome in outcomes for name in fields_of(outcome))}
         query = SegmentQuery(
-            tuple(dims), tuple(tests), self._weight(mapped.schema), mapped.kinds, self._dialect, MAX_LEAVES
+            tuple(dims), tuple(tests), self._weight(mapped.schema), mapped.kinds, self._dialect, MAX_LEAVES, cuts
         )
         warnings: list[str] = []
         while True:
@@ -492,9 +498,10 @@ class SqlStore(SegmentQuestions):
             warnings.update(dict.fromkeys(source.warnings))
         return _Reply(tuple(parts), ";\n".join(queries), time.monotonic() - started, rows, tuple(warnings))
 
-    async def _sample_query(self, outcomes: Sequence[Filter], dims: Sequence[str]) -> SampleQuery:
+    async def _sample_query(self, outcomes: Sequence[Filter], dims: Sequence[str], cuts: Cuts) -> SampleQuery:
         mapped = await self._mapped()
-        return SampleQuery(tuple(outcomes), tuple(dims), self._weight(mapped.schema), mapped.kinds, self._dialect)
+        weight = self._weight(mapped.schema)
+        return SampleQuery(tuple(outcomes), tuple(dims), weight, mapped.kinds, self._dialect, cuts)
 
     def _weight(self, schema: Schema) -> str:
         return f"coalesce({self._dialect.ident('weight')}, 1)" if "weight" in schema.fields else "1"

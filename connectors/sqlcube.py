@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.evidence import OTHER, Cube
 from analysis.filters import Filter
 from connectors.dialect import Dialect
+from connectors.sqlcut import Cuts, dim_text
 from connectors.sqlfilter import Kind
 from connectors.sqlrows import floats, ints, strings
 
@@ -29,12 +30,12 @@ class SegmentQuery:
     kinds: Mapping[str, Kind]
     dialect: Dialect
     max_cells: int
+    cuts: Cuts = field(default_factory=dict)
     capped: frozenset[str] = frozenset()
     """Dims whose values beyond the top are folded by the store, because there are too many to fetch."""
 
     def _value(self, dim: str) -> str:
-        name = self.dialect.ident(dim)
-        return name if self.kinds[dim] == "text" else self.dialect.as_text(name)
+        return dim_text(dim, self.kinds, self.dialect, self.cuts)
 
     def _dim(self, dim: str) -> str:
         if dim not in self.capped:

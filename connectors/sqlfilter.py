@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
+from analysis.cuts import parse_stretch
 from analysis.filters import And, Eq, Filter, In, Match, Not, Null, Or, Range, Same, Scalar, fields_of
 from connectors.base import MissingDataError
 from connectors.dialect import MICROS, Dialect
@@ -19,8 +20,8 @@ NULL_TEXT = "(null)"
 def where_sql(where: Filter, kinds: Mapping[str, Kind], dialect: Dialect) -> str:
     """A boolean expression over the canonical columns.
 
-    A number field compares with numbers, `ts` with unix seconds, everything else as text. `Not` keeps the rows where
-    its part is null.
+    A number field compares with numbers and stretches such as `12..120`, `ts` with unix seconds, everything else as
+    text. `Not` keeps the rows where its part is null.
 
     Raises:
         MissingDataError: the filter names a field that the store does not have.
@@ -78,7 +79,12 @@ def _one_of(field: str, values: tuple[Scalar, ...], kind: Kind, d: Dialect) -> s
     numbers = [number for number in (_number(value) for value in values) if number is not None]
     if kind == "time":
         return f"({name} IN ({', '.join(str(round(n * MICROS)) for n in numbers)}))" if numbers else "FALSE"
-    return f"({name} IN ({', '.join(d.number(n) for n in numbers)}))" if numbers else "FALSE"
+    tests = [f"{name} IN ({', '.join(d.number(n) for n in numbers)})"] if numbers else []
+    for text in (value for value in values if isinstance(value, str)):
+        ends = parse_stretch(text)
+        tests += [_between(field, *ends, kind, d)] if ends is not None else []
+        tests += [f"{name} IS NULL"] if text == NULL_TEXT else []
+    return f"({' OR '.join(tests)})" if tests else "FALSE"
 
 
 def _between(field: str, low: float | None, high: float | None, kind: Kind, d: Dialect) -> str:

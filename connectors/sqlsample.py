@@ -7,7 +7,7 @@ for the denominators. Values travel as hashes, because whole columns of text cos
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis.evidence import CodedRows
@@ -15,6 +15,7 @@ from analysis.filters import Filter, fields_of
 from analysis.view import Window
 from connectors.base import MissingDataError
 from connectors.dialect import Dialect
+from connectors.sqlcut import Cuts, dim_text
 from connectors.sqlfilter import Kind, where_sql
 from connectors.sqlrows import floats, strings
 
@@ -68,6 +69,7 @@ class SampleQuery:
     weight: str
     kinds: Mapping[str, Kind]
     dialect: Dialect
+    cuts: Cuts = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         unknown = [dim for dim in self.dims if dim not in self.kinds]
@@ -88,8 +90,7 @@ class SampleQuery:
         return "(" + " OR ".join(tests) + ")" if tests else "FALSE"
 
     def _text(self, dim: str) -> str:
-        name = self.dialect.ident(dim)
-        return name if self.kinds[dim] == "text" else self.dialect.as_text(name)
+        return dim_text(dim, self.kinds, self.dialect, self.cuts)
 
     def total(self, relation: str) -> str:
         """Rows and their weight."""

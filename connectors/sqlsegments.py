@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from analysis.evidence import CodedRows, Fetched
 from analysis.filters import ALL, Filter
 from analysis.view import Window
+from connectors.sqlcut import NO_CUTS, Cuts
 from connectors.sqlsample import Ask, CodedWhere, SampleQuery, Where, count_exactly, names_of, sample_rows
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class SegmentQuestions(ABC):
     """Sample, names and exact counts; the store provides the rows."""
 
     @abstractmethod
-    async def _sample_query(self, outcomes: Sequence[Filter], dims: Sequence[str]) -> SampleQuery:
+    async def _sample_query(self, outcomes: Sequence[Filter], dims: Sequence[str], cuts: Cuts) -> SampleQuery:
         """The questions in the store's mapping and dialect."""
 
     @abstractmethod
@@ -37,24 +38,29 @@ class SegmentQuestions(ABC):
         """Run one question."""
 
     async def segment_rows(
-        self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL
+        self,
+        spans: Sequence[Window],
+        outcomes: Sequence[Filter],
+        dims: Sequence[str],
+        where: Filter = ALL,
+        cuts: Cuts = NO_CUTS,
     ) -> Fetched[CodedRows]:
         """Rows with an outcome, and some of the others, with coded dims."""
-        query = await self._sample_query(outcomes, dims)
+        query = await self._sample_query(outcomes, dims, cuts)
         return await self._asked(where, lambda ask: sample_rows(query, spans, ask))
 
     async def code_names(
-        self, spans: Sequence[Window], wheres: Sequence[CodedWhere], where: Filter = ALL
+        self, spans: Sequence[Window], wheres: Sequence[CodedWhere], where: Filter = ALL, cuts: Cuts = NO_CUTS
     ) -> Fetched[Mapping[CodedWhere, Where]]:
         """Conjunctions of codes -> the same with the values."""
-        query = await self._sample_query((), tuple(dict.fromkeys(dim for w in wheres for dim, _ in w)))
+        query = await self._sample_query((), tuple(dict.fromkeys(dim for w in wheres for dim, _ in w)), cuts)
         return await self._asked(where, lambda ask: names_of(query, spans, wheres, ask))
 
     async def count_segments(
         self, spans: Sequence[Window], segments: Sequence[Filter], outcomes: Sequence[Filter], where: Filter = ALL
     ) -> Fetched[Floats]:
         """[S, 1 + O] rows and outcome counts of each segment."""
-        query = await self._sample_query(outcomes, ())
+        query = await self._sample_query(outcomes, (), NO_CUTS)
         return await self._asked(where, lambda ask: count_exactly(query, spans, segments, ask))
 
     async def _asked(self, where: Filter, work: Callable[[Ask], Awaitable[T]]) -> Fetched[T]:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -203,7 +204,12 @@ class Logs(Script):
         return Fetched(None, "")
 
     async def segments(
-        self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL
+        self,
+        spans: Sequence[Window],
+        outcomes: Sequence[Filter],
+        dims: Sequence[str],
+        where: Filter = ALL,
+        cuts: Mapping[str, tuple[float, ...]] = MappingProxyType({}),
     ) -> Fetched[Cube]:
         """One leaf per combination of the dims."""
         await self.step("segments", spans, where)
@@ -220,13 +226,22 @@ class Logs(Script):
         return Fetched(Cube(tuple(dims), values, cells, n, hits, tuple(outcomes)), "segments")
 
     async def segment_rows(
-        self, spans: Sequence[Window], outcomes: Sequence[Filter], dims: Sequence[str], where: Filter = ALL
+        self,
+        spans: Sequence[Window],
+        outcomes: Sequence[Filter],
+        dims: Sequence[str],
+        where: Filter = ALL,
+        cuts: Mapping[str, tuple[float, ...]] = MappingProxyType({}),
     ) -> Fetched[CodedRows]:
         """There are never rows enough for a sample."""
         raise NotImplementedError
 
     async def code_names(
-        self, spans: Sequence[Window], wheres: Sequence[tuple[tuple[str, int], ...]], where: Filter = ALL
+        self,
+        spans: Sequence[Window],
+        wheres: Sequence[tuple[tuple[str, int], ...]],
+        where: Filter = ALL,
+        cuts: Mapping[str, tuple[float, ...]] = MappingProxyType({}),
     ) -> Fetched[Mapping[tuple[tuple[str, int], ...], tuple[tuple[str, str], ...]]]:
         """There are never rows enough for a sample."""
         raise NotImplementedError

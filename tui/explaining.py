@@ -58,6 +58,8 @@ class _Search:
     before: Filter
     spans: tuple[Window, ...]
     """Of the baseline."""
+    cuts: Mapping[str, tuple[float, ...]]
+    """Numeric features among the dims -> where they are cut."""
 
     @property
     def window(self) -> Window:
@@ -67,8 +69,8 @@ class _Search:
     @property
     def key(self) -> object:
         """What two searches share whose baselines are the same but for time."""
-        references = len(self.cases[0].references)
-        return (self.feed, self.feed.identity(self.question), references, self.before, self.outcomes, self.dims)
+        asked = (self.before, self.outcomes, self.dims, tuple(self.cuts.items()))
+        return (self.feed, self.feed.identity(self.question), len(self.cases[0].references), asked)
 
 
 Told = Callable[[Sequence[Answer]], None]
@@ -83,6 +85,8 @@ class Explainer:
         self._clock = clock
         self.found: Mapping[tuple[str, str, str], Explained] = {}
         self.notes: Mapping[str, str] = {}
+        self.features: tuple[str, ...] = ()
+        """Features that are searched as dimensions, too."""
         self._baselines: dict[object, tuple[float, Cube | CodedRows]] = {}
         self._rests_until = 0.0
 
@@ -151,7 +155,7 @@ class Explainer:
         """
         asked: Sequence[Answer] | None = None
         for feed in [feed for feed in self._logs if _logs(feed, group[0])]:
-            search = _prepared(feed, question, group)
+            search = _prepared(feed, question, group, self.features)
             found = await self._told(feed, group, self._searched(search, preview) if search is not None else None)
             if not current():
                 return None
@@ -189,10 +193,18 @@ class Explainer:
         from analysis.segment_sample import cubes
 
         if _rows(search) * len(search.dims) <= CELLS:
-            live = (await search.feed.store.segments((search.window,), search.outcomes, search.dims, search.live)).value
+            live = (
+                await search.feed.store.segments(
+                    (search.window,), search.outcomes, search.dims, search.live, search.cuts
+                )
+            ).value
             base = await self._baseline(search, search.feed.store.segments)
             return [await asyncio.to_thread(_explained, search, live, base, i) for i in range(len(search.cases))]
-        rows = (await search.feed.store.segment_rows((search.window,), search.outcomes, search.dims, search.live)).value
+        rows = (
+            await search.feed.store.segment_rows(
+                (search.window,), search.outcomes, search.dims, search.live, search.cuts
+            )
+        ).value
         base_rows = await self._baseline(search, search.feed.store.segment_rows)
         live, base = await asyncio.to_thread(cubes, rows, base_rows, search.outcomes)
         return await self._verified(search, live, base, preview)
@@ -201,7 +213,7 @@ class Explainer:
         """Rows of the reference windows, kept for some minutes: a baseline moves slowly."""
         where = search.before
         return await self._kept(
-            (search.key, ask.__name__), lambda: ask(search.spans, search.outcomes, search.dims, where)
+            (search.key, ask.__name__), lambda: ask(search.spans, search.outcomes, search.dims, where, search.cuts)
         )
 
     async def _kept(self, key: object, ask: Callable[[], Awaitable[Fetched[Any]]]) -> Any:
@@ -221,7 +233,7 @@ class Explainer:
         for i in range(len(search.cases)):
             answer = await asyncio.to_thread(_explained, search, live, base, i)
             wheres = coded(answer.segments, answer.mix)
-            names = (await store.code_names((search.window,), wheres, search.live)).value
+            names = (await store.code_names((search.window,), wheres, search.live, search.cuts)).value
             answers.append(Answer(*renamed(answer.segments, answer.mix, names)))
         preview(answers)
         told = list(dict.fromkeys(filter_of(segment) for answer in answers for segment in answer.segments))
@@ -247,14 +259,16 @@ def _searchable(case: Case) -> bool:
     return case.outcome is not None or case.finding.signal is Signal.REQUEST_RATE
 
 
-def _prepared(feed: LogFeed, question: Question, group: Sequence[Case]) -> _Search | None:
+def _prepared(feed: LogFeed, question: Question, group: Sequence[Case], features: Sequence[str]) -> _Search | None:
     """The questions to a store for a group of cases; None when it has no dims to search."""
     schema, first = feed.schema, group[0]
     if schema is None:
         return None
     fixed = _fixed(question.where) | {"model"}
     version = ("version",) if "version" in schema.fields and question.version is None else ()
-    dims = tuple(dim for dim in dict.fromkeys((*version, *schema.dims)) if dim not in fixed)
+    asked = [feature.name for feature in schema.features if feature.name in features]
+    cuts = _cuts(feed, question, first.finding.model, asked)
+    dims = tuple(dim for dim in dict.fromkeys((*version, *schema.dims, *asked)) if dim not in fixed)
     if not dims:
         return None
     own = Eq("model", first.finding.model) if "model" in schema.fields else ALL
@@ -262,12 +276,30 @@ def _prepared(feed: LogFeed, question: Question, group: Sequence[Case]) -> _Sear
     outcomes = tuple(case.outcome for case in group if case.outcome is not None)
     if question.version is None:
         spans = union(first.references or question.frame.references)
-        return _Search(feed, question, tuple(group), outcomes, dims, rows, rows, spans)
+        return _Search(feed, question, tuple(group), outcomes, dims, rows, rows, spans, cuts)
     of_version = Eq("version", question.version)
     others = conjunction(rows, Not(of_version))
     return _Search(
-        feed, question, tuple(group), outcomes, dims, others, conjunction(rows, of_version), question.windows
+        feed, question, tuple(group), outcomes, dims, others, conjunction(rows, of_version), question.windows, cuts
     )
+
+
+def _cuts(feed: LogFeed, question: Question, model: str, features: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """Where features are cut: at quantiles of the baseline of the model. Those of few values are not cut."""
+    from analysis.cuts import cut_points
+    from analysis.evidence import NumericBins
+    from analysis.slices import model_histogram, window_sums
+
+    found: dict[str, tuple[float, ...]] = {}
+    for name in features:
+        histogram = feed.evidence.features.get(name) if feed.evidence is not None else None
+        if histogram is None or not isinstance(histogram.bins, NumericBins):
+            continue
+        own = model_histogram(histogram, model)
+        before = window_sums(own.t, own.n[:, 0], question.frame.references).sum(axis=0)
+        if cuts := cut_points(histogram.bins, before):
+            found[name] = cuts
+    return found
 
 
 def _rows(search: _Search) -> float:

@@ -119,6 +119,30 @@ class Exploring(TimeCursor):
         if completer is not None:
             self.main.query_one(Prompt).ask("split by", take, likely, completer.dims)
 
+    def action_dims(self) -> None:
+        """Type the features that segments are searched by, beside the dimensions."""
+        session = self.session
+        known = session.features() if session is not None else ()
+        if session is None or not known:
+            self.notify("no feature is logged that is not searched already", severity="warning")
+            return
+
+        def take(text: str) -> str | None:
+            names = known if text.strip() == "all" else tuple(text.replace(",", " ").split())
+            unknown = [name for name in names if name not in known]
+            if unknown:
+                return f"no feature {unknown[0]}: all, or some of {' '.join(known)}"
+            session.search_by(names)
+            self.poll_anew()
+            self.due.set()
+            return None
+
+        async def complete(text: str) -> Sequence[str]:
+            head, _, typed = text.rpartition(" ")
+            return tuple(f"{head} {name}".strip() for name in starting(("all", *known), typed))
+
+        self.main.query_one(Prompt).ask("search by features", take, " ".join(session.search_features), complete)
+
     def action_select(self) -> None:
         """With the time cursor: one end of a range of time, then the other. Without it: type which rows."""
         from tui.selection import WORDS, between, choice

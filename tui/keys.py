@@ -53,6 +53,7 @@ KEYS = (
     Key("version_b", "greater_than_sign", ">", "version('b')", "on the versions screen: the next version as B"),
     Key("split", "s", "s", "split", "split the chart by a dimension"),
     Key("select", "v", "v", "select", "what do selected rows (slow, errors, a range of time ...) have in common"),
+    Key("dims", "D", "D", "dims", "search segments by features, too: numbers are cut at quantiles of the baseline"),
     Key("columns", "comma", ",", "columns", "choose the columns of the records"),
     Key("palette", "colon,ctrl+p", ":", "command_palette", "command palette", "command"),
     Key("pause", "space", "Space", "pause", "hold this moment while data keeps coming; again to go on", "pause"),

@@ -60,9 +60,14 @@ class Navigation(App[None]):
         if kept is not None and session.generation != before:
             self.arrived(kept)
         self.fetch_page()
-        if session.generation != before and self.poller is not None:
-            self.run_worker(self.poller.restart(), group="restart", exclusive=True, exit_on_error=False)
+        if session.generation != before:
+            self.poll_anew()
         self.due.set()
+
+    def poll_anew(self) -> None:
+        """Ask every source now, not when its turn comes."""
+        if self.poller is not None:
+            self.run_worker(self.poller.restart(), group="restart", exclusive=True, exit_on_error=False)
 
     @property
     def view(self) -> View:

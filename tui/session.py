@@ -75,6 +75,25 @@ class Session:
             self._values.forget()
         self.view = view
 
+    @property
+    def search_features(self) -> tuple[str, ...]:
+        """Features that segments are searched by, beside the dimensions."""
+        return self._explainer.features
+
+    def search_by(self, features: Sequence[str]) -> None:
+        """Search segments by these features, too: numeric ones cut at quantiles of the baseline."""
+        self.generation += 1
+        self._explainer.features = tuple(features)
+        self._explainer.forget()
+        self._cancel_search()
+        self._kept.clear()
+
+    def features(self) -> tuple[str, ...]:
+        """Every feature of the logs that is no dimension already."""
+        schemas = [feed.schema for feed in self.logs if feed.schema is not None]
+        names = dict.fromkeys(feature.name for schema in schemas for feature in schema.features)
+        return tuple(name for name in names if not any(name in schema.dims for schema in schemas))
+
     def moved(self, steps: int) -> View:
         """The view a quarter window earlier or later, for each step."""
         return self.view.moved(steps, self.clock())
