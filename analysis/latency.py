@@ -13,12 +13,13 @@ from analysis.answer import Finding, LatencyPanel, PanelStatus, Severity, Signal
 from analysis.cases import Case
 from analysis.evidence import Histogram, NumericBins
 from analysis.filters import Range
+from analysis.lasting import interruption, share_is_over, without_interruption
 from analysis.latency_shape import change_in_words, percentile_bounds, ratio_bounds
 from analysis.objectives import Objective
 from analysis.proportions import ShareTest
 from analysis.quantiles import Interpolation, count_above, exceedance_test, min_count, quantiles
 from analysis.ranking import lower_bound, severity, standard_error, weighted
-from analysis.scales import scale_since, scales
+from analysis.scales import Scale, scale_since, scales
 from analysis.since import since
 from analysis.slices import grid, grid_times, model_histogram, window_sum, window_sums
 from analysis.slow_share import slow_shares
@@ -45,7 +46,7 @@ class _Change:
     log_ratio: float
     share: ShareTest
     edge: int
-    window: Window
+    scale: Scale
 
 
 def interpolation(bins: NumericBins) -> Interpolation:
@@ -80,7 +81,7 @@ def latency_case(latency: Histogram, frame: Frame, newest: float | None, model: 
     for scale in scales(frame, newest):
         live = window_sum(t, n, scale.live)
         references = window_sums(t, n, scale.references)
-        for change in _changes(live, references, bins, scale.live):
+        for change in _changes(live, references, bins, scale):
             if best is None or change.bound > best.bound:
                 best = change
     if best is None:
@@ -88,15 +89,18 @@ def latency_case(latency: Histogram, frame: Frame, newest: float | None, model: 
     onset = since(t, count_above(n, best.edge), n.sum(axis=1), frame)
     if onset is not None and (begun := scale_since(frame, onset.start, newest)) is not None:
         live, references = window_sum(t, n, begun.live), window_sums(t, n, begun.references)
-        best = max([best, *_changes(live, references, bins, begun.live)], key=lambda change: change.bound)
+        best = max([best, *_changes(live, references, bins, begun)], key=lambda change: change.bound)
     now, base = _values(best, n, t, bins, frame)
     worse = best.log_ratio > 0
+    urgency = severity(Signal.LATENCY, best.bound) if worse else Severity.INFO
+    if urgency is not Severity.INFO and not _lasts(best, t, n, bins, newest, own.step):
+        urgency = Severity.INFO
     edge_ms = bins.edges[best.edge]
     return Case(
         Finding(
             signal=Signal.LATENCY,
             model=model,
-            severity=severity(Signal.LATENCY, best.bound) if worse else Severity.INFO,
+            severity=urgency,
             title=f"{best.name} {milliseconds(base)} -> {milliseconds(now)} {ratio(now, base)}",
             effect=best.log_ratio / UNITS[best.name],
             score=weighted(Signal.LATENCY, best.bound) if worse else min(best.bound, 0.9),
@@ -109,19 +113,38 @@ def latency_case(latency: Histogram, frame: Frame, newest: float | None, model: 
             check=best.name,
         ),
         Range("latency_ms", low=edge_ms) if worse else Range("latency_ms", high=edge_ms),
-        best.window,
+        best.scale.live,
     )
+
+
+def _lasts(
+    change: _Change, t: NDArray[np.int64], n: Floats, bins: NumericBins, newest: float | None, step: int
+) -> bool:
+    """Whether a slowdown goes on, or warns as well without its worst four minutes: it comes and goes."""
+    live = change.scale.live
+    end = live.end if newest is None else min(live.end, (int(newest) // step + 1) * step)
+    buckets = grid(t, n, Window(live.start, max(live.start, end)), step)
+    hits, rows = count_above(buckets, change.edge), buckets.sum(axis=1)
+    short = interruption(step)
+    if not share_is_over(hits, rows, change.share.baseline, change.share.now, short + 1):
+        return True
+    kept = without_interruption(hits - change.share.baseline * rows, short)
+    if kept is None:
+        return False
+    references = window_sums(t, n, change.scale.references)
+    rest = _changes(buckets[kept].sum(axis=0), references, bins, change.scale)
+    return any(severity(Signal.LATENCY, left.bound) is not Severity.INFO and left.log_ratio > 0 for left in rest)
 
 
 def _values(change: _Change, n: Floats, t: NDArray[np.int64], bins: NumericBins, frame: Frame) -> tuple[float, float]:
     """The percentile over the window in which the change is largest, and over all references."""
     index = list(QUANTILES).index(change.name)
-    now = percentiles(window_sum(t, n, change.window), bins)[index]
+    now = percentiles(window_sum(t, n, change.scale.live), bins)[index]
     base = percentiles(window_sums(t, n, frame.references).sum(axis=0), bins)[index]
     return float(now), float(base)
 
 
-def _changes(live: Floats, references: Floats, bins: NumericBins, window: Window) -> list[_Change]:
+def _changes(live: Floats, references: Floats, bins: NumericBins, scale: Scale) -> list[_Change]:
     """The change of each percentile that passes the test on shares. live: [B], references: [K, B]."""
     total, n, m = references.sum(axis=0), float(live.sum()), float(references.sum())
     if n < min_count(0.5) or m < min_count(0.5):
@@ -155,7 +178,7 @@ def _changes(live: Floats, references: Floats, bins: NumericBins, window: Window
         if not agreeing:
             continue
         edge, share = min(agreeing, key=lambda found: found[1].p)
-        changes.append(_Change(name, bound, log_ratio, share, edge, window))
+        changes.append(_Change(name, bound, log_ratio, share, edge, scale))
     return changes
 
 
@@ -194,7 +217,7 @@ def latency_panel(
     window, window_baseline = summary(whole, bins), summary(usual, bins)
     bounds = percentile_bounds(whole, bins, QUANTILES)
     windows = window_sums(own.t, n, frame.references)
-    sure = {change.name for change in _changes(whole, windows, bins, frame.live)}
+    sure = {change.name for change in _changes(whole, windows, bins, Scale(frame.live, frame.references))}
     return LatencyPanel(
         status=status,
         model=model,

@@ -18,6 +18,9 @@ from analysis.voices import Evidence, newest_of
 CONFIRMED = 3
 """Minutes of data in which a finding must show to be believed."""
 
+INTERRUPTED = 5
+"""The same for latency and request rates: a pause, a cold cache or a dip of the network heals within four minutes."""
+
 CLEARED = 10
 """Minutes of data without it after which it is forgotten."""
 
@@ -42,6 +45,11 @@ class Track:
 
 
 Standing = Mapping[FindingKey, Track]
+
+
+def minutes_to_believe(signal: Signal) -> int:
+    """Minutes of data in which an urgent finding must show before it is told as urgent."""
+    return INTERRUPTED if signal in (Signal.LATENCY, Signal.REQUEST_RATE) else CONFIRMED
 
 
 def must_settle(finding: Finding) -> bool:
@@ -71,7 +79,7 @@ def settle(
         held = track is not None and track.raised and _lasts(finding, track.case.finding)
         if urgent or held:
             count = 1 if track is None else track.count + (minute > track.minute)
-            raised = at_once or count >= CONFIRMED or (track is not None and track.raised)
+            raised = at_once or count >= minutes_to_believe(finding.signal) or (track is not None and track.raised)
             standing[finding.key] = Track(case, minute, count, raised)
             settled.append(_said(case, Severity.WARNING if held else finding.severity, raised=raised))
         else:

@@ -13,6 +13,7 @@ from analysis.answer import Finding, Mark, Severity, Signal
 from analysis.cases import Case
 from analysis.evidence import Counts
 from analysis.filters import Eq
+from analysis.lasting import interruption, rate_is_over, without_interruption
 from analysis.ranking import lower_bound, severity, standard_error, weighted
 from analysis.scales import Scale, scales
 from analysis.since import since_level
@@ -28,6 +29,9 @@ RATE_UNIT = math.log(1.3)
 
 RISE = 2.0
 """Times the expected rate from which a rise is urgent: what more requests do shows in latency, errors and queues."""
+
+FALL = 1.5
+"""Times fewer requests than expected from which a fall is urgent: a third of them is surely lost."""
 
 VERSION_SHARE = 0.005
 """Share of the window's requests from which a new version is an event."""
@@ -105,9 +109,23 @@ def _move(t: Ints, n: Floats, scale: Scale, newest: float | None, step: int, fra
     effect = math.log(now) - expected
     sampling = math.sqrt(1 / max(1.0, now * live.length))
     bound = lower_bound(effect, standard_error(residuals, sampling, RATE_UNIT), RATE_UNIT)
-    # Lost requests are a symptom at any size that counts; a burst as high as one before it is the usual traffic.
-    usual = effect > 0 and (bound * RATE_UNIT < math.log(RISE) or now <= float(rates.max()))
-    return _Move(live, now, math.exp(expected), effect, bound, urgent=not usual)
+    urgent = bound * RATE_UNIT >= math.log(RISE if effect > 0 else FALL)
+    # A burst as high as one before it is the usual traffic.
+    urgent = urgent and (effect < 0 or now > float(rates.max()))
+    return _Move(live, now, math.exp(expected), effect, bound, urgent and _lasts(t, n, live, step, math.exp(expected)))
+
+
+def _lasts(t: Ints, n: Floats, live: Window, step: int, expected: float) -> bool:
+    """Whether a change goes on, or is as urgent without its worst four minutes: it comes and goes."""
+    buckets = grid(t, n, live, step)
+    usual, now = expected * step, float(buckets.mean())
+    if not rate_is_over(buckets, usual, now):
+        return True
+    kept = without_interruption(buckets - usual if now > usual else usual - buckets, interruption(step))
+    if kept is None:
+        return False
+    rest = float(buckets[kept].mean())
+    return rest >= RISE * usual if now > usual else rest <= usual / FALL
 
 
 def frame_adjoins(frame: Frame) -> bool:

@@ -37,7 +37,7 @@ from analysis.infra import infra_panel
 from analysis.latency import QUANTILES, latency_panel, percentiles, summary
 from analysis.objectives import Objective
 from analysis.reliability import accuracy_panel
-from analysis.settling import CONFIRMED, LONGEST_STEP, Standing, earlier, must_settle, progress, settle
+from analysis.settling import LONGEST_STEP, Standing, earlier, minutes_to_believe, must_settle, progress, settle
 from analysis.shadow import shadow_panel
 from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum
 from analysis.together import together
@@ -123,9 +123,10 @@ def judge(
 def _stood(found: Detected, evidence: Evidence, view: View, frame: Frame, threshold: float) -> Standing:
     """How long the findings of a first look have stood: the same evidence as it was in the buckets before."""
     standing: Standing = {}
-    if frame.step > LONGEST_STEP or not any(must_settle(case.finding) for case in found.cases):
+    minutes = [minutes_to_believe(case.finding.signal) for case in found.cases if must_settle(case.finding)]
+    if frame.step > LONGEST_STEP or not minutes:
         return standing
-    for back in range(CONFIRMED - 1, 0, -1):
+    for back in range(max(minutes) - 1, 0, -1):
         before = earlier(frame, back)
         if before is None:
             continue

@@ -25,7 +25,9 @@ from analysis.evidence import (
     Series,
     Traffic,
 )
+from bench import interruptions
 from bench.holdout import NONE, Habits, echoed, latency, memory, traffic
+from bench.interruptions import Interruptions
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -82,6 +84,7 @@ class Family:
     """Squared coefficient of variation of an error type from minute to minute, beyond Poisson."""
     habits: Habits = NONE
     """Other causes than noise."""
+    interruptions: Interruptions = interruptions.NOTHING
 
 
 DESIGN = (
@@ -95,6 +98,13 @@ DESIGN = (
     Family("slow", rate=0.5, cluster=1.5, swing=0.8, latency=0.08, wobble=0.08, tails="laplace"),
     Family("fast", rate=500, swing=0.7, cluster=8, wobble=0.08, wobble_tau=25, tails="laplace"),
     Family("trembling", rate=8, minute=0.3, minute_tau=2, latency=0.12, latency_tau=25, clumps=1.5),
+    Family("freezing", rate=25, swing=0.4, interruptions=Interruptions(freezes=0.06, freeze_s=1.2)),
+    Family("rarely frozen", rate=80, swing=0.6, interruptions=Interruptions(freezes=0.012, freeze_s=3.0)),
+    Family("going cold", rate=15, minute=0.1, interruptions=Interruptions(colds=8, cold=0.6)),
+    Family("dipping", rate=18, swing=0.6, interruptions=Interruptions(dips=10)),
+    Family("rarely dipping", rate=35, minute=0.1, interruptions=Interruptions(dips=3, dip=(0.3, 0.8))),
+    Family("working hours", rate=20, swing=0.7, day=0.2, interruptions=Interruptions(levels=0.2)),
+    Family("uneven", rate=4, cluster=2, minute=0.2, interruptions=Interruptions(levels=0.3, level_minutes=40, colds=4)),
 )
 """Families on which the rules were chosen, or whose alarms were looked at."""
 
@@ -179,6 +189,7 @@ def _requests(rng: np.random.Generator, family: Family, total: int, added: Float
         length = int(rng.integers(3, 20))
         logs[int(at) : int(at) + length] += min(2.0, math.log(1 + rng.pareto(2.5)))
     logs += traffic(rng, family.habits, total)
+    logs += interruptions.traffic(rng, family.interruptions, total)
     expected = echoed(rng, family.habits, family.rate * STEP * np.exp(logs))
     n: Floats = np.round(rng.poisson(expected / family.cluster) * family.cluster)
     return n
@@ -190,11 +201,16 @@ def _latency(
     total = len(t)
     median = math.log(80) + family.latency * correlated(rng, (total,), family.latency_tau) + 0.08 * load + added
     median += latency(rng, family.habits, total)
+    median += interruptions.latency(rng, family.interruptions, total)
     spread = 0.5 * np.exp(0.05 * correlated(rng, (total,), family.latency_tau))
     edges = np.log(np.array(LATENCY_BINS.edges[1:-1]))
     z = (edges[None] - median[:, None]) / spread[:, None]
     late = (edges[None] - np.log(np.exp(median) + 1_000)[:, None]) / 0.1
     below = (1 - slow[:, None]) * _normal_cdf(z) + slow[:, None] * _normal_cdf(late)
+    waiting, waits_ms = interruptions.frozen(rng, family.interruptions, total)
+    for wait_ms in waits_ms.T if waiting.any() else ():
+        waited = (edges[None] - np.log(np.exp(median) + wait_ms)[:, None]) / spread[:, None]
+        below += waiting[:, None] / waits_ms.shape[1] * (_normal_cdf(waited) - _normal_cdf(z))
     shares = np.diff(np.column_stack([np.zeros(total), below, np.ones(total)]), axis=1)
     counts = rng.multinomial(n.astype(int), np.clip(shares, 0, 1)).astype(float)[:, None]
     empty = np.zeros((total, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from analysis.triage import evaluate, judge
 from analysis.view import Baseline, View, Window
 from tests.evidence import FRAME, NOW, Model, after, evidence, model_logs
 
-LOUD = Finding(Signal.LATENCY, "shop", Severity.CRITICAL, "p99 x4", effect=5.0, score=4.0, n=1e3, n_baseline=1e4)
+LOUD = Finding(Signal.ERROR, "shop", Severity.CRITICAL, "errors x4", effect=5.0, score=4.0, n=1e3, n_baseline=1e4)
 QUIET = replace(LOUD, severity=Severity.INFO, effect=0.7, score=0.6)
 BETTER = replace(QUIET, effect=-0.7)
 
@@ -37,6 +38,12 @@ def walk(looks: list[tuple[int, Finding | None]]) -> list[list[tuple[Phase, Seve
 def test_an_urgent_finding_is_information_until_it_has_shown_in_three_minutes_of_data() -> None:
     told = walk([(10, LOUD), (11, LOUD), (12, LOUD)])
     assert told == [[("new", Severity.INFO)], [("new", Severity.INFO)], [("confirmed", Severity.CRITICAL)]]
+
+
+@pytest.mark.parametrize("signal", [Signal.LATENCY, Signal.REQUEST_RATE])
+def test_what_a_short_interruption_moves_is_believed_after_five_minutes_of_data(signal: Signal) -> None:
+    loud = replace(LOUD, signal=signal)
+    assert [told[0][0] for told in walk([(10 + i, loud) for i in range(5)])] == ["new"] * 4 + ["confirmed"]
 
 
 def test_looking_more_often_at_the_same_data_confirms_nothing() -> None:

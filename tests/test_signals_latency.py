@@ -90,6 +90,32 @@ def test_prometheus_buckets_show_a_change_as_well(onset: int) -> None:
     assert case.outcome.low in PROMETHEUS_BINS.edges
 
 
+def minutes_slow(*ago: int) -> Model:
+    """A model whose requests took five times as long in some minutes of the last half hour."""
+    slow = {FRAME.live.end - 60 * minutes for minutes in ago}
+    return Model(median_ms=lambda t: 400.0 if t in slow else 80.0)
+
+
+@pytest.mark.parametrize("over_for", [2, 5, 20])
+def test_a_pause_of_four_minutes_that_is_over_is_told_without_urgency(over_for: int) -> None:
+    case = case_of(minutes_slow(*range(over_for, over_for + 4)))
+    assert case is not None
+    assert case.finding.severity is Severity.INFO
+    assert listed(case) is not None
+
+
+def test_slow_minutes_that_come_again_and_again_warn_between_them_too() -> None:
+    case = case_of(minutes_slow(*range(4, 30, 4)))
+    assert case is not None
+    assert case.finding.severity.rank >= Severity.WARNING.rank
+
+
+def test_a_slowdown_that_goes_on_warns_at_the_size_at_which_one_that_is_over_does_not() -> None:
+    case = case_of(minutes_slow(1, 2, 3, 4))
+    assert case is not None
+    assert case.finding.severity.rank >= Severity.WARNING.rank
+
+
 def test_a_faster_model_is_worth_knowing_and_no_warning() -> None:
     case = case_of(Model(median_ms=after(ONSET, 20, 80)))
     assert case is not None

@@ -76,6 +76,29 @@ def test_half_as_much_again_is_told_without_urgency_and_half_of_it_lost_warns() 
     assert less.finding.severity.rank >= Severity.WARNING.rank
 
 
+def dips(*ago: int) -> Model:
+    """A model that lost four in five of its requests in some minutes of the last half hour."""
+    lost = {FRAME.live.end - 60 * minutes for minutes in ago}
+    return Model(rate=lambda t: 4.0 if t in lost else 20.0)
+
+
+@pytest.mark.parametrize(("ago", "urgent"), [((1, 2, 3, 4), True), ((4, 5, 6, 7), False), ((20, 21, 22, 23), False)])
+def test_a_dip_warns_while_it_goes_on_and_not_when_it_is_over(ago: tuple[int, ...], urgent: bool) -> None:
+    case = rate_of(dips(*ago))
+    assert (case is not None and case.finding.severity.rank >= Severity.WARNING.rank) is urgent
+
+
+def test_dips_that_come_again_and_again_warn_between_them_too() -> None:
+    case = rate_of(dips(*(minutes for minutes in range(3, 31) if minutes % 5 not in (1, 2))))
+    assert case is not None
+    assert case.finding.severity.rank >= Severity.WARNING.rank
+
+
+def test_a_quarter_fewer_requests_are_told_without_urgency() -> None:
+    case = rate_of(Model(rate=after(ONSET, 15, 20)))
+    assert case is None or case.finding.severity is Severity.INFO
+
+
 @pytest.mark.parametrize(("earlier", "urgent"), [(120, False), (30, True)])
 def test_a_burst_as_high_as_one_before_it_is_the_usual_traffic(earlier: float, urgent: bool) -> None:
     before = FRAME.live.start - 9_000
