@@ -8,6 +8,9 @@ from analysis.answer import Finding
 from analysis.filters import ALL, Filter
 from analysis.view import Window
 
+GUARD = 0.1
+"""Of the window's length: what just before it belongs to neither side."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -22,3 +25,15 @@ class Case:
     """The rows that can be "bad" at all, such as those with a label."""
     references: tuple[Window, ...] = ()
     """What the window is compared with where that is not the frame's references."""
+
+    def before(self, references: tuple[Window, ...]) -> tuple[Window, ...]:
+        """The baseline of the rows, `references` where the case has none of its own.
+
+        Without a tenth of the window's length just before it: an onset may be dated minutes late, and a few rows of
+        something new in the baseline make it look as if it had always been there.
+        """
+        windows = self.references or references
+        end = self.window.start - int(GUARD * self.window.length)
+        kept = tuple(Window(w.start, min(w.end, end)) if w.start < self.window.start else w for w in windows)
+        kept = tuple(w for w in kept if w.length > 0)
+        return kept or windows

@@ -15,7 +15,7 @@ from analysis.gauges import DEPENDENCY_LABELS, Reading, live_samples, samples
 from analysis.proportions import ShareTest, share_test
 from analysis.ranking import Z, lower_bound, severity, share_bound, standard_error, weighted
 from analysis.scales import scales
-from analysis.since import Since, since, since_value
+from analysis.since import TRACE, Since, since, since_value
 from analysis.slices import inside, tiles, window_sum, window_sums
 from analysis.view import Frame, Window
 from analysis.words import duration, measured, ratio
@@ -100,7 +100,7 @@ def memory_case(reading: Reading, limit: float | None, frame: Frame) -> Case | N
         bound,
         frame,
         now=float(v[-1]),
-        onset=since_value(series.t, series.v, frame),
+        onset=since_value(series.t, series.v, frame, TRACE),
     )
 
 

@@ -15,6 +15,9 @@ from analysis.view import Frame, Window
 TRACE = 0.03
 """Part of a change's size that does not count as its beginning; a ramp is dated later by as much of its length."""
 
+TRACE_OF_LEVEL = 0.15
+"""The same of a count per bucket or a gauge, which wanders by a tenth of a surge without being its beginning."""
+
 TYPICAL = 3
 """The size of a change is what that many buckets reach."""
 
@@ -75,10 +78,10 @@ def since_level(t: Ints, n: Floats, frame: Frame, newest: float | None) -> Since
     filling = len(live) - 1 if newest is None else (int(newest) - frame.live.start) // frame.step
     live[max(0, filling) :] = np.nan
     history = np.array([grid(t, n, w, frame.step) for w in frame.references])
-    return _moments([(live, history, 1.0)], frame)[0]
+    return _moments([(live, history, 1.0)], frame, TRACE_OF_LEVEL)[0]
 
 
-def since_value(t: Ints, v: Floats, frame: Frame) -> Since | None:
+def since_value(t: Ints, v: Floats, frame: Frame, trace: float = TRACE_OF_LEVEL) -> Since | None:
     """When a gauge left the course of the reference windows; a bucket without a sample is a gap. v: [T]"""
     known = np.isfinite(v)
     t, v = t[known], v[known]
@@ -91,10 +94,11 @@ def since_value(t: Ints, v: Floats, frame: Frame) -> Since | None:
 
     live = sampled(frame.live)
     top = float(np.nanmax(np.abs(live))) if np.isfinite(live).any() else 0.0
-    return _moments([(live, np.array([sampled(w) for w in frame.references]), 0.01 * top or 1.0)], frame)[0]
+    history = np.array([sampled(w) for w in frame.references])
+    return _moments([(live, history, 0.01 * top or 1.0)], frame, trace)[0]
 
 
-def _moments(series: Sequence[tuple[Floats, Floats, float]], frame: Frame) -> list[Since | None]:
+def _moments(series: Sequence[tuple[Floats, Floats, float]], frame: Frame, trace: float = TRACE) -> list[Since | None]:
     """Of (live values, history, least) each.
 
     `least` stands in for the noise of a history of nothing but zeros, which has none of its own.
@@ -108,19 +112,19 @@ def _moments(series: Sequence[tuple[Floats, Floats, float]], frame: Frame) -> li
         if len(filled[i]) and i not in noisy:
             found[i] = start_of_change(live / least)
     return [
-        None if one is None else _on_the_clock(one, live, history, frame)
+        None if one is None else _on_the_clock(one, live, history, frame, trace)
         for one, (live, _, _), history in zip(found, series, filled, strict=True)
     ]
 
 
-def _on_the_clock(found: Onset, live: Floats, history: Floats, frame: Frame) -> Since:
+def _on_the_clock(found: Onset, live: Floats, history: Floats, frame: Frame, trace: float) -> Since:
     start, step = frame.live.start, frame.step
-    index = max(found.index, _sizable(live, history, found.index))
+    index = max(found.index, _sizable(live, history, found.index, trace))
     low, high = (found.low, found.high) if index == found.index else (index, max(index, found.high))
     return Since(start + index * step, start + low * step, start + high * step)
 
 
-def _sizable(live: Floats, history: Floats, index: int) -> int:
+def _sizable(live: Floats, history: Floats, index: int, trace: float) -> int:
     """The first bucket from `index` on that is more than a trace of what the change becomes.
 
     Beside a change of a hundred noise widths a blip of three before it is no beginning.
@@ -130,4 +134,4 @@ def _sizable(live: Floats, history: Floats, index: int) -> int:
     if len(known) < TYPICAL:
         return index
     largest = float(np.sort(known)[-TYPICAL])
-    return index + int(np.argmax(away >= TRACE * largest))
+    return index + int(np.argmax(away >= trace * largest))

@@ -275,7 +275,7 @@ def _prepared(feed: LogFeed, question: Question, group: Sequence[Case], features
     rows = conjunction(question.where, own, first.among)
     outcomes = tuple(case.outcome for case in group if case.outcome is not None)
     if question.version is None:
-        spans = union(first.references or question.frame.references)
+        spans = union(first.before(question.frame.references))
         return _Search(feed, question, tuple(group), outcomes, dims, rows, rows, spans, cuts)
     of_version = Eq("version", question.version)
     others = conjunction(rows, Not(of_version))
