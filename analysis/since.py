@@ -15,8 +15,8 @@ from analysis.view import Frame, Window
 TRACE = 0.03
 """Part of a change's size that does not count as its beginning; a ramp is dated later by as much of its length."""
 
-TRACE_OF_LEVEL = 0.15
-"""The same of a count per bucket or a gauge, which wanders by a tenth of a surge without being its beginning."""
+TRACE_OF_LEVEL = 0.25
+"""The same of a count per bucket or a gauge, which wanders by a part of a surge without being its beginning."""
 
 TYPICAL = 3
 """The size of a change is what that many buckets reach."""
