@@ -37,6 +37,7 @@ from analysis.infra import infra_panel
 from analysis.latency import QUANTILES, latency_panel, percentiles, summary
 from analysis.objectives import Objective
 from analysis.reliability import accuracy_panel
+from analysis.seasons import LeftOut, days_in_words, on_other_days, usable
 from analysis.settling import LONGEST_STEP, Standing, earlier, minutes_to_believe, must_settle, progress, settle
 from analysis.shadow import shadow_panel
 from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum
@@ -44,7 +45,6 @@ from analysis.together import together
 from analysis.trust import LabelJudgement
 from analysis.view import Frame, View, Window
 from analysis.voices import Evidence, ModelEvidence, newest_of
-from analysis.words import duration
 
 __all__ = ["Evidence", "Judgement", "evaluate", "judge", "picture"]
 
@@ -68,6 +68,8 @@ class Judgement:
     cases: tuple[Case, ...]
     """In the order of the findings."""
     versions: tuple[Mark, ...]
+    left_out: tuple[LeftOut, ...]
+    """Days that the baseline asks for and that are unfit."""
     standing: Standing
     """How long each urgent finding has stood, for the next judgement of the same view."""
 
@@ -94,6 +96,7 @@ def judge(
         standing: what the judgement before left of the same view. None: it is found from the moments before, in the
             same evidence, so that one question has one answer.
     """
+    frame, left_out = usable(frame, _traffic(evidence)) if on_other_days(view, frame) else (frame, ())
     found = detect(evidence, view, frame, now, threshold=threshold)
     models, features, labels = found.models, found.features, found.labels
     if standing is None:
@@ -116,6 +119,7 @@ def judge(
         findings=findings,
         cases=tuple(by_key[finding.key] for finding in findings),
         versions=found.versions,
+        left_out=left_out,
         standing=standing,
     )
 
@@ -173,7 +177,7 @@ def picture(
         features=FeaturesPanel(_status(evidence, "features", from_logs=True, present=bool(features)), focus, features),
         infra=_infra(evidence, judgement.gauges, judgement.cases, frame, focus),
         shadow=_shadow(evidence, frame, focus),
-        notes=(*_notes(evidence, view, frame), *evidence.notes),
+        notes=(*_notes(evidence, view, frame, judgement.left_out), *evidence.notes),
         accuracy=_accuracy(evidence, judgement, view, now, focus),
     )
 
@@ -367,23 +371,30 @@ def _shadow(evidence: Evidence, frame: Frame, focus: str) -> ShadowPanel:
     return shadow_panel(pairs, frame, focus, status)
 
 
-def _notes(evidence: Evidence, view: View, frame: Frame) -> tuple[str, ...]:
-    """What limits the answer: reference windows without data."""
-    traffic = evidence.logs.traffic if evidence.logs is not None else None
-    if traffic is None and evidence.metrics is not None and not evidence.filtered:
-        traffic = evidence.metrics.traffic
+def _traffic(evidence: Evidence) -> tuple[Traffic, ...]:
+    """What each kind of source says of requests."""
+    logged = evidence.logs.traffic if evidence.logs is not None else None
+    counted = evidence.metrics.traffic if evidence.metrics is not None and not evidence.filtered else None
+    return tuple(part for part in (logged, counted) if part is not None)
+
+
+def _notes(evidence: Evidence, view: View, frame: Frame, left_out: tuple[LeftOut, ...]) -> tuple[str, ...]:
+    """What the answer is compared with where that is not plain, and what limits it: reference windows without data."""
+    traffic = next(iter(_traffic(evidence)), None)
     if traffic is None:
         return ()
     filled = [window for window in frame.references if _holds_rows(traffic, window)]
-    if len(filled) == len(frame.references):
-        return ()
-    seasonal = view.baseline.kind in ("1d", "1w")
     if not filled:
-        hint = ": c chooses another baseline" if seasonal else ""
+        hint = ": c chooses another baseline" if view.seasonal else ""
         return (f"no baseline: the reference windows hold no data, so no change can be told{hint}",)
-    ages = ", ".join(duration(frame.live.start - window.start) for window in filled)
-    days = f": {ages} ago" if seasonal else ""
-    return (f"thin baseline: {len(filled)} of {len(frame.references)} reference windows hold data{days}",)
+    notes = []
+    if on_other_days(view, frame):
+        notes.append(days_in_words(frame, left_out))
+    elif view.seasonal:
+        notes.append("no history of other days: compared with the windows before")
+    if len(filled) < len(frame.references):
+        notes.append(f"thin baseline: {len(filled)} of {len(frame.references)} reference windows hold data")
+    return tuple(notes)
 
 
 def _holds_rows(traffic: Traffic, window: Window) -> bool:

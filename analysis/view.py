@@ -18,6 +18,9 @@ STEPS_S = (60, 120, 300, 600, 900, 1_800, 3_600, 7_200)
 REFERENCES = 8
 """Reference windows of a `previous` baseline (their spread is the noise)."""
 
+FEW_DAYS = 3
+"""Days below which the times around the same one of those days are references too: one day has no spread."""
+
 BaselineKind = Literal["previous", "1d", "1w", "range", "version"]
 
 
@@ -104,10 +107,19 @@ class View:
         end = (self.end if self.end is not None else int(now)) + steps * max(60, self.window_s // 4)
         return replace(self, end=None if end >= now else end)
 
-    def frame(self, now: float, references: int = REFERENCES) -> Frame:
+    @property
+    def seasonal(self) -> bool:
+        """Whether the baseline is the same time on other days."""
+        return self.baseline.kind in ("1d", "1w")
+
+    def frame(self, now: float, references: int = REFERENCES, oldest: float | None = None) -> Frame:
         """The windows that this view means at `now` (unix seconds).
 
         The live window ends on the bucket that holds the moment, so a live view includes the bucket being filled.
+
+        Args:
+            oldest: unix seconds of the oldest sample that is known of, None when nothing is. A seasonal baseline that
+                would lie before it is the windows before instead.
         """
         step = bucket_step(self.window_s)
         moment = now if self.end is None else self.end
@@ -121,11 +133,32 @@ class View:
                 Window(start + i * live.length, start + (i + 1) * live.length) for i in reversed(range(min(count, 24)))
             )
         elif kind in ("1d", "1w"):
-            period, count = (DAY_S, 7) if kind == "1d" else (7 * DAY_S, 4)
-            windows = tuple(live.shifted(-period * (i + 1)) for i in range(count))
+            windows = _seasonal(live, kind, step, oldest) or _before(live, references)
         else:
-            windows = tuple(live.shifted(-live.length * (i + 1)) for i in range(references))
+            windows = _before(live, references)
         return Frame(live, windows, step)
+
+
+def _before(live: Window, count: int) -> tuple[Window, ...]:
+    return tuple(live.shifted(-live.length * (i + 1)) for i in range(count))
+
+
+def _seasonal(live: Window, kind: BaselineKind, step: int, oldest: float | None) -> tuple[Window, ...]:
+    """The same time on the last seven days or four weeks, as far back as there are samples; newest first.
+
+    Of weeks only the first is looked for: a store need not know how far it reaches back beyond that.
+    """
+    period, count = (DAY_S, 7) if kind == "1d" else (7 * DAY_S, 4)
+    windows = tuple(live.shifted(-period * (i + 1)) for i in range(count))
+    if oldest is None:
+        return windows
+    known = tuple(window for window in windows if window.start + step >= oldest)
+    if not known or kind == "1w":
+        return windows if known else ()
+    if len(known) >= FEW_DAYS or 3 * live.length > period:
+        return known
+    around = [window.shifted(side * live.length) for window in known for side in (1, 0, -1)]
+    return tuple(window for window in around if window.start + step >= oldest)
 
 
 def _clock(moment: int) -> str:

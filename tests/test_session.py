@@ -429,3 +429,14 @@ async def test_names_of_another_question_are_forgotten() -> None:
     await looking
     await one.poll_all()
     assert not any("casino" in f.title for f in one.answer()[0].findings)
+
+
+async def test_a_session_asks_a_store_how_far_it_reaches_back_and_compares_with_what_there_is() -> None:
+    store = Logs(steady(every=5))
+    one = session(store, view=View(window_s=600, baseline=Baseline("1d")))
+    await one.poll_all()
+    frame = one.frame()
+    assert frame.references[0].end == frame.live.start
+    snapshot, _ = one.answer()
+    assert snapshot.frame.live.end >= NOW
+    assert "no history of other days: compared with the windows before" in snapshot.notes

@@ -48,6 +48,8 @@ class Session:
         self.view = view
         self.generation = 0
         self.clock = clock
+        self._oldest: dict[LogFeed | MetricFeed, float] = {}
+        """Unix seconds to which each source reaches back, where that was asked."""
         self.confidence_threshold = confidence_threshold
         self._revision = 0
         self._judged: tuple[object, int, int, Evidence, Judgement] | None = None
@@ -112,11 +114,21 @@ class Session:
 
     def frame(self) -> Frame:
         """The windows that the view means now."""
-        return self.view.frame(self.clock())
+        return self._frame(self.view, self.clock())
+
+    def _frame(self, view: View, now: float) -> Frame:
+        return view.frame(now, oldest=min(self._oldest.values(), default=None) if view.seasonal else None)
 
     def question(self) -> Question:
         """What the feeds are asked."""
-        return _question(self.view, self.clock())
+        return _question(self.view, self.frame())
+
+    async def _look_back(self, feed: LogFeed | MetricFeed) -> None:
+        """Ask a source once how far it reaches back, where the baseline is other days."""
+        if self.view.seasonal and feed not in self._oldest:
+            mark = await feed.store.watermark()
+            if mark.oldest is not None:
+                self._oldest[feed] = mark.oldest
 
     async def poll(self, feed: LogFeed | MetricFeed, news: Callable[[], None] = lambda: None) -> None:
         """Bring one feed up to the view. `news` is called for each new part.
@@ -125,6 +137,7 @@ class Session:
         """
         generation = self.generation
         try:
+            await self._look_back(feed)
             async with aclosing(feed.poll(self.question())) as parts:
                 async for _ in parts:
                     if generation != self.generation:
@@ -142,6 +155,8 @@ class Session:
 
     async def poll_all(self) -> None:
         """Bring every feed up to the view once, and all that the error budgets need."""
+        # Which fails says so when it is polled.
+        await asyncio.gather(*(self._look_back(feed) for feed in self.feeds), return_exceptions=True)
         await asyncio.gather(*(self.poll(feed) for feed in self.feeds))
         await asyncio.gather(*(self._budgets.read_all(feed, self.frame().live.end) for feed in self.feeds))
 
@@ -153,7 +168,7 @@ class Session:
         from analysis.merging import merge_logs, merge_metrics
         from analysis.triage import Evidence
 
-        question, generation = _question(view, now), self.generation
+        question, generation = _question(view, self._frame(view, now)), self.generation
         current = {feed for feed in self.feeds if self._answered.get(feed) == generation or feed.covers(question)}
         logs = metrics = None
         queries: Mapping[str, str] = {}
@@ -198,7 +213,7 @@ class Session:
 
         self._revision += 1
         view, now, segments, threshold = self.view, self.clock(), self._explainer.found, self.confidence_threshold
-        evidence, frame = self._evidence(view, now), view.frame(now)
+        evidence, frame = self._evidence(view, now), self._frame(view, now)
         basis = (replace(view, focus=None), frame, evidence.log_sources, evidence.metric_sources)
         known = self._judged
         if known is None or known[:3] != (basis, id(evidence.logs), id(evidence.metrics)):
@@ -290,12 +305,12 @@ class Session:
             return False
 
 
-def _question(view: View, now: float) -> Question:
+def _question(view: View, frame: Frame) -> Question:
     models = view.models
     chosen: Filter = ALL
     if models:
         chosen = Eq("model", models[0]) if len(models) == 1 else In("model", models)
-    return Question(view.frame(now), conjunction(view.where, chosen), view.baseline, view.end, view.where)
+    return Question(frame, conjunction(view.where, chosen), view.baseline, view.end, view.where)
 
 
 def _status(feed: LogFeed | MetricFeed, current: bool) -> SourceStatus:
