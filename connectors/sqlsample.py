@@ -28,7 +28,7 @@ SAMPLE_HITS = 60_000
 """Rows with an outcome that are fetched at most, on average."""
 BLOCKS = 16
 """Blocks of time that are read of the rows without an outcome: 32 cost twice as much, 200 three times."""
-SCANNED_ROWS = 3_000_000
+SCANNED_ROWS = 1_250_000
 """Rows of which all with an outcome are fetched: a window mostly holds fewer, its baseline may hold more."""
 SCOUTED = 0.02
 """Share of the time from which the number of rows is guessed."""
