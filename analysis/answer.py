@@ -249,6 +249,8 @@ class LatencyPanel:
     """95 % bounds of `window` / `window_baseline`."""
     moved: str = ""
     """Which requests changed, in words; empty without a sure change."""
+    exported: str = ""
+    """What these percentiles are where the server computed them itself; empty where they come from a histogram."""
     slow: tuple[SlowShare, ...] = ()
     """The share of slow requests, for each latency objective or at the baseline's p99."""
     told: Finding | None = None

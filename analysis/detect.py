@@ -11,6 +11,7 @@ from analysis.cases import Case
 from analysis.confidence import confidence_case
 from analysis.errors import error_cases
 from analysis.evidence import LogEvidence, MetricEvidence
+from analysis.exported import exported_case
 from analysis.features import feature_changes
 from analysis.gauges import Reading, readings
 from analysis.infra import infra_cases
@@ -52,7 +53,7 @@ def detect(evidence: Evidence, view: View, frame: Frame, now: float, *, threshol
     moment = now if view.end is None else float(view.end)
     labels = judge_labels(logs.labels if logs is not None else None, frame, names, moment, pinned=not view.live)
     for model in models:
-        own, own_marks = _model_cases(model, logs, view, frame, threshold)
+        own, own_marks = _model_cases(model, logs, metrics, view, frame, threshold)
         cases += own
         marks += own_marks
         cases += [change.case for change in changes[model.name] if change.case is not None]
@@ -85,7 +86,12 @@ def _names(logs: LogEvidence | None, metrics: MetricEvidence | None, view: View)
 
 
 def _model_cases(
-    model: ModelEvidence, logs: LogEvidence | None, view: View, frame: Frame, threshold: float
+    model: ModelEvidence,
+    logs: LogEvidence | None,
+    metrics: MetricEvidence | None,
+    view: View,
+    frame: Frame,
+    threshold: float,
 ) -> tuple[list[Case], list[Mark]]:
     traffic, name, newest = model.traffic, model.name, model.newest
     if traffic is None:
@@ -101,6 +107,8 @@ def _model_cases(
             marks.append(mark)
     if traffic.latency is not None:
         cases.append(latency_case(traffic.latency, frame, newest, name))
+    elif metrics is not None:
+        cases.append(exported_case(metrics.quantiles, traffic.requests, frame, name))
     if model.failures is not None:
         cases += error_cases(model.errors, model.failures, frame, model.errors_newest, name)
     if logs is not None and logs.confidence is not None and (name,) in logs.confidence.keys:

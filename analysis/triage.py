@@ -32,6 +32,7 @@ from analysis.confidence import confidence_panel
 from analysis.detect import Detected, as_of, detect
 from analysis.errors import errors_panel
 from analysis.evidence import LogEvidence, NumericBins, Traffic
+from analysis.exported import exported_of, exported_panel
 from analysis.gauges import Reading
 from analysis.infra import infra_panel
 from analysis.latency import QUANTILES, latency_panel, percentiles, summary
@@ -315,10 +316,15 @@ def _latency(evidence: Evidence, judgement: Judgement, focus: str, objectives: I
     if latency is not None:
         from_logs = logged is not None and latency is logged.latency
     status = _status(evidence, "traffic", from_logs=from_logs, present=latency is not None)
-    if latency is None or not key_index(latency.keys, model=focus).size:
+    frame, promised = judgement.frame, [objective for objective in objectives if objective.model == focus]
+    quantiles = evidence.metrics.quantiles if evidence.metrics is not None and not evidence.filtered else {}
+    if latency is not None and key_index(latency.keys, model=focus).size:
+        panel = latency_panel(latency, frame, focus, status, promised)
+    elif traffic is not None and exported_of(quantiles, focus):
+        status = _status(evidence, "traffic", from_logs=False, present=True)
+        panel = exported_panel(quantiles, traffic.requests, frame, focus, status)
+    else:
         return LatencyPanel(status, focus)
-    promised = [objective for objective in objectives if objective.model == focus]
-    panel = latency_panel(latency, judgement.frame, focus, status, promised)
     told_of = (
         f for f in judgement.findings if f.signal is Signal.LATENCY and f.model == focus and f.check in QUANTILES
     )

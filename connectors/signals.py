@@ -226,8 +226,8 @@ def _classes(preset: Preset, signal: str, variant: Variant) -> dict[str, tuple[s
     wanted = ["model"]
     if signal in TRAFFIC:
         wanted += ["version", "error"] if signal == "errors" else ["version"]
-    elif variant.kind == "summary":
-        wanted += ["version"]
+        # Quantiles of two replicas do not add up to one: each stays a series of its own.
+        wanted += ["replica"] if variant.kind == "summary" else []
     elif variant.kind in ("gauge", "changes"):
         wanted += ["replica"]
     labels = {c: preset.labels[c] for c in dict.fromkeys((*wanted, *variant.by)) if c in preset.labels}

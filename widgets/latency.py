@@ -67,6 +67,8 @@ class LatencyPanel(Panel[LatencyPart], can_focus=True):
         table = self._table(part, scene, width) if height >= 16 else [self._numbers(part, width)] if height >= 7 else []
         if height >= 18 and part.slow:
             table += self._slow(part, width)
+        if part.exported and height >= 9:
+            table.append((("  " + part.exported, "dim"),))
         return [*self._chart(part, scene, (width, height - len(table))), *table]
 
     def _names(self, part: LatencyPart) -> tuple[str, ...]:
@@ -114,7 +116,7 @@ class LatencyPanel(Panel[LatencyPart], can_focus=True):
 
     def _table(self, part: LatencyPart, scene: Scene, width: int) -> list[Line]:
         columns = [
-            Column(f"in {duration(scene.end - scene.start)}", 7, right=False),
+            Column("lately" if part.exported else f"in {duration(scene.end - scene.start)}", 7, right=False),
             Column("now", 8, grow=1, most=12),
             Column("baseline", 8, grow=1, most=12),
             Column("ratio", 7, grow=1, most=12),

@@ -56,6 +56,12 @@ NUMBERS: dict[str, tuple[Number, ...]] = {
         ),
         Number("n", "requests behind the percentiles", "at least 368 for a p99", "choose a longer window (+)"),
         Number(
+            "as exported",
+            "percentiles that the server computed; the worst replica's",
+            "within 1.5 times that replica's own past",
+            "look at the replica named; export histograms",
+        ),
+        Number(
             "slower than",
             "share of requests above the objective's threshold, or the usual p99",
             "below what is promised; near 1% without a promise",
