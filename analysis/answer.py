@@ -364,7 +364,7 @@ class ErrorRow:
 
     error_type: str
     state: str
-    """NEW, rising, fading, gone, burst or steady."""
+    """NEW, back, rising, fading, gone, burst or steady."""
     count: float
     per_1k: float
     """Errors per 1,000 requests in the window."""
@@ -387,6 +387,8 @@ class ErrorsPanel:
     ratio: float | None = None
     ratio_baseline: float | None = None
     n: float = 0
+    mix: str = ""
+    """Whether errors are of the usual kinds; empty with too few of them."""
 
 
 @dataclass(frozen=True, slots=True)

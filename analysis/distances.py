@@ -135,3 +135,15 @@ def chi_squared(live: ArrayLike, baseline: ArrayLike) -> tuple[Floats, Floats]:
     known = (n[..., 0] > 0) & (m[..., 0] > 0)
     df = np.where(known, np.maximum((both > 0).sum(axis=-1) - 1, 0), 0).astype(np.float64)
     return np.where(known, terms.sum(axis=-1), 0.0), df
+
+
+def g_statistic(live: ArrayLike, baseline: ArrayLike) -> tuple[Floats, Floats]:
+    """G = 2 Σ O ln(O/E) of the 2 x B table and its degrees of freedom; bins empty on both sides do not count."""
+    table = np.stack([np.asarray(v, dtype=np.float64) for v in (live, baseline)])
+    rows, columns = table.sum(axis=-1, keepdims=True), table.sum(axis=0)
+    both = rows * columns
+    ratio = np.divide(table * columns.sum(axis=-1, keepdims=True), both, out=np.ones_like(table), where=both > 0)
+    terms = table * np.log(np.where(ratio > 0, ratio, 1.0))
+    known = (rows > 0).all(axis=(0, -1))
+    df = np.where(known, np.maximum((columns > 0).sum(axis=-1) - 1, 0), 0).astype(np.float64)
+    return np.where(known, 2 * terms.sum(axis=(0, -1)), 0.0), df

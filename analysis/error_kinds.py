@@ -31,6 +31,8 @@ class ErrorKind:
     """Columns of the error counts that add up to it."""
     first_seen: float | None
     """Unix seconds."""
+    before: float | None
+    """Unix seconds of its last row in the day before the live window, outside the references."""
     sample: str
 
 
@@ -86,7 +88,12 @@ def _kind(errors: ErrorCounts, name: str, outcome: Filter, columns: list[int]) -
     keys = [errors.counts.keys[i] for i in columns]
     seen = sorted((errors.first_seen[key], key) for key in keys if key in errors.first_seen)
     sample = next((errors.samples[key] for _, key in seen if key in errors.samples), "")
-    return ErrorKind(name, outcome, tuple(columns), seen[0][0] if seen else None, sample)
+    wanted = set(keys)
+    if isinstance(outcome, Eq):
+        # The whole type: whichever message it had the day before.
+        wanted |= {key for key in errors.before if key[:2] == keys[0][:2]}
+    before = max((errors.before[key] for key in wanted if key in errors.before), default=None)
+    return ErrorKind(name, outcome, tuple(columns), seen[0][0] if seen else None, before, sample)
 
 
 def bounded(errors: ErrorCounts) -> ErrorCounts:
@@ -109,4 +116,4 @@ def bounded(errors: ErrorCounts) -> ErrorCounts:
             first[new] = min(errors.first_seen[old], first.get(new, errors.first_seen[old]))
         if old in errors.samples:
             samples.setdefault(new, errors.samples[old])
-    return ErrorCounts(replace(counts, keys=keys, n=n), first, samples)
+    return ErrorCounts(replace(counts, keys=keys, n=n), first, samples, errors.before)

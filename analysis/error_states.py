@@ -20,7 +20,8 @@ from analysis.special import nbinom_cdf, nbinom_sf
 if TYPE_CHECKING:
     from analysis.evidence import Floats
 
-NEW, RISING, FADING, GONE, BURST, STEADY = "NEW", "rising", "fading", "gone", "burst", "steady"
+NEW, BACK, RISING = "NEW", "back", "rising"
+FADING, GONE, BURST, STEADY = "fading", "gone", "burst", "steady"
 
 MIN_NEW = 3
 MIN_RISING = 5
@@ -112,10 +113,10 @@ def classify_errors(
 ) -> list[ErrorState]:
     """State of each of [C] error types from its live count, [K, C] reference counts and the requests of each window.
 
-    NEW: at least 3 errors, none in any reference window, and not seen before `window_start` (unix seconds). rising: q
-    < .01, ratio >= 1.5, at least 5. fading: q < .01 downwards; gone: fading to zero where at least 7 were expected.
-    burst: one of the [T, C] `buckets` of the live window holds half of at least 10 errors. Without a reference window
-    that had requests nothing can be told: all are steady with q = 1.
+    NEW: at least 3 errors, none in any reference window, and not seen before `window_start` (unix seconds); back: the
+    same, but seen before. rising: q < .01, ratio >= 1.5, at least 5. fading: q < .01 downwards; gone: fading to zero
+    where at least 7 were expected. burst: one of the [T, C] `buckets` of the live window holds half of at least 10
+    errors. Without a reference window that had requests nothing can be told: all are steady with q = 1.
     """
     x, y = np.asarray(live, dtype=np.float64), np.asarray(windows, dtype=np.float64)
     requests = np.asarray(exposure_windows, dtype=np.float64)
@@ -136,8 +137,8 @@ def classify_errors(
     for i in range(len(x)):
         seen = first_seen[i] if first_seen is not None else None
         earlier = seen is not None and window_start is not None and seen < window_start
-        if x[i] >= MIN_NEW and y[:, i].sum() == 0 and not earlier:
-            state, q = NEW, q_up[i]
+        if x[i] >= MIN_NEW and y[:, i].sum() == 0:
+            state, q = (BACK if earlier else NEW), q_up[i]
         elif q_up[i] < MAX_Q and ratio[i] >= MIN_RATIO and x[i] >= MIN_RISING:
             state, q = RISING, q_up[i]
         elif q_down[i] < MAX_Q:

@@ -130,6 +130,8 @@ class ErrorCounts:
     """Unix seconds of the first row of each key within what was read."""
     samples: Mapping[Key, str] = field(default_factory=dict)
     """One raw message of each key, where the source logs messages."""
+    before: Mapping[Key, float] = field(default_factory=dict)
+    """Unix seconds of the last row of each key in the day before the live window, outside the references."""
 
 
 PAIR_MEASURES = (

@@ -115,7 +115,10 @@ def merge_errors(a: ErrorCounts, b: ErrorCounts) -> ErrorCounts:
     first = dict(a.first_seen)
     for key, seen in b.first_seen.items():
         first[key] = min(seen, first.get(key, seen))
-    return ErrorCounts(merge_counts(a.counts, b.counts), first, {**b.samples, **a.samples})
+    before = dict(a.before)
+    for key, seen in b.before.items():
+        before[key] = max(seen, before.get(key, seen))
+    return ErrorCounts(merge_counts(a.counts, b.counts), first, {**b.samples, **a.samples}, before)
 
 
 def merge_features(a: Mapping[str, Histogram], b: Mapping[str, Histogram]) -> Mapping[str, Histogram]:
@@ -159,7 +162,7 @@ def cut_traffic(traffic: Traffic, keep: Callable[[Ints], NDArray[np.bool_]]) -> 
 
 def cut_errors(errors: ErrorCounts, keep: Callable[[Ints], NDArray[np.bool_]]) -> ErrorCounts:
     """Only the buckets whose start `keep` accepts; first occurrences stay."""
-    return ErrorCounts(cut_counts(errors.counts, keep), errors.first_seen, errors.samples)
+    return replace(errors, counts=cut_counts(errors.counts, keep))
 
 
 def cut_features(

@@ -299,6 +299,10 @@ class MetricStore(Protocol):
         """
         ...
 
+    async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:
+        """Errors alone, by (model, error type), for long spans in wide buckets. None where none are known."""
+        ...
+
     async def traffic(self, spans: Sequence[Window], step: int) -> Fetched[Traffic | None]:
         """Requests, errors and latency alone, for long spans in wide buckets. None where no requests are known."""
         ...

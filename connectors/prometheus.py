@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.evidence import Cube, Fetched, MetricEvidence, Traffic
+from analysis.evidence import Cube, ErrorCounts, Fetched, MetricEvidence, Traffic
 from analysis.filters import ALL, Filter
 from analysis.spans import union
 from analysis.view import DAY_S, Window
@@ -151,6 +151,18 @@ class PrometheusStore:
         grown = PromGrowth(self._api, spans, self._extra)
         cube = await label_cube(plan, model, outcome, grown)
         return Fetched(cube, "\n".join(grown.queries), time.perf_counter() - began, grown.rows, tuple(grown.remarks))
+
+    async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:
+        """Errors by type over `spans`, which are widened to multiples of `step`.
+
+        Raises:
+            MissingDataError: the filter is not one of labels that the requests have.
+            SourceError: they could not be read.
+        """
+        plan = narrowed(await self._find_plan(), where, self._label_names)
+        queries = tuple(query for query in plan.queries if query.signal in ("requests", "errors"))
+        fetched = await self._ask(plan, queries, spans, step)
+        return Fetched(fetched.value.errors, fetched.query, fetched.elapsed_s, fetched.rows, fetched.warnings)
 
     async def traffic(self, spans: Sequence[Window], step: int) -> Fetched[Traffic | None]:
         """Requests, errors and latency over `spans`, which are widened to multiples of `step`.

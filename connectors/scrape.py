@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from analysis.evidence import Cube, Fetched, MetricEvidence, Traffic
+from analysis.evidence import Cube, ErrorCounts, Fetched, MetricEvidence, Traffic
 from analysis.filters import ALL, Filter
 from analysis.spans import union
 from analysis.view import Window
@@ -232,6 +232,11 @@ class ScrapeStore:
 
             cube = await label_cube(plan, model, outcome, grown)
             return Fetched(cube, ", ".join(asked), time.perf_counter() - began, rows)
+
+    async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:
+        """Errors by type over `spans`, as `metrics` has them."""
+        fetched = await self._answer(spans, step, lambda query: query.signal in ("requests", "errors"), where)
+        return Fetched(fetched.value.errors, fetched.query, fetched.elapsed_s, fetched.rows, fetched.warnings)
 
     async def traffic(self, spans: Sequence[Window], step: int) -> Fetched[Traffic | None]:
         """Requests, errors and latency over `spans`, as `metrics` has them."""

@@ -308,6 +308,12 @@ class Metrics(Script):
         """These metrics have no labels but the model."""
         raise NotImplementedError
 
+    async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:
+        """By (model, error type)."""
+        await self.step("errors", spans)
+        rows = [r for r in self.rows if r.error is not None and any(w.start <= r.t < w.end for w in spans)]
+        return Fetched(ErrorCounts(_counts(rows, step, lambda r: (r.model, str(r.error))), {}), "errors")
+
     async def traffic(self, spans: Sequence[Window], step: int) -> Fetched[Traffic | None]:
         """Requests and errors by model."""
         await self.step("traffic", spans)

@@ -14,6 +14,7 @@ from analysis.spans import subtract, union
 from analysis.view import Baseline, Frame, Window
 from analysis.words import duration
 from connectors.base import Catalog, LogStore, MetricStore, Schema, SourceError, Watermark
+from tui.lookback import LookBack
 from tui.ring import Ring, fresh_from
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ class LogFeed(Feed):
         self._bins: dict[object, Fetched[Mapping[str, Bins]]] = {}
         self._binned_at = 0.0
         self._sets: tuple[_RingSet, ...] = ()
+        self._look_back = LookBack(store.errors, clock)
         self._labelled: tuple[object, float, float] = (None, 0.0, 0.0)
         """What the labels were last read for, when, and how many seconds that took."""
 
@@ -167,6 +169,8 @@ class LogFeed(Feed):
             bins = await self._frozen_bins(asked, question)
             self._sets = self._new_sets(question, bins)
             self._asked, self._newest, self._oldest = asked, None, None
+            where = _of(question)
+            self._look_back = LookBack(lambda spans, step: self.store.errors(spans, step, where), self.clock)
             if self.status.state is not State.FAILED:
                 self.status = replace(self.status, state=State.LOADING)
         elif not self._bins[asked].value and self.clock() - self._binned_at >= REBIN_S:
@@ -187,6 +191,11 @@ class LogFeed(Feed):
         self._newest = mark.newest
         self.heard(newest, mark.oldest, frame)
         yield
+        # Another version as the baseline stands for no earlier time.
+        errors = self.evidence.errors if self.evidence is not None else None
+        if question.version is None and await self._look_back.read(errors, frame):
+            self._collect(question, mark, asked)
+            yield
 
     async def _relabel(self, asked: object, question: Question) -> None:
         """Read all labels where that is due: rows of old buckets go on gaining them, so a ring is never complete.
@@ -251,12 +260,14 @@ class LogFeed(Feed):
             ahead = duration(newest - self.clock())
             skew = f"{self.status.name}: the newest row is {ahead} in the future: compare the clocks of its writers"
             newest = _newest_row(merged.traffic, self.clock())
-        self.evidence, self.answered = replace(merged, newest=newest), question
+        errors = self._look_back.told(merged.errors, question.frame)
+        self.evidence, self.answered = replace(merged, newest=newest, errors=errors), question
         first = self._sets[0].rings
         self.queries = {name: ring.query for name, ring in first.items()}
         self.elapsed_s = {name: ring.elapsed_s for name, ring in first.items()}
         warnings = [text for rings in self._sets for ring in rings.rings.values() for text in ring.warnings]
-        self.notes = tuple(dict.fromkeys(([skew] if skew else []) + [*self._bins[asked].warnings, *warnings]))
+        said = [text for text in (skew, self._look_back.problem) if text]
+        self.notes = tuple(dict.fromkeys((*said, *self._bins[asked].warnings, *warnings)))
         return newest
 
 
@@ -364,6 +375,7 @@ class MetricFeed(Feed):
         self._discovered = 0.0
         self._asked: object = None
         self._ring: Ring[MetricEvidence] | None = None
+        self._look_back = LookBack(store.errors, clock)
 
     def identity(self, question: Question) -> object:
         """A baseline is but other windows, and a filter that is not one of labels does not apply."""
@@ -378,7 +390,7 @@ class MetricFeed(Feed):
         return where if fields_of(where) <= dims.keys() and not matchers(where, dims)[1] else ALL
 
     async def poll(self, question: Question) -> AsyncGenerator[None]:
-        """Bring the evidence up to a frame; yields once.
+        """Bring the evidence up to a frame; yields once, and again where the day before tells more of an error.
 
         Raises:
             SourceError: the store could not answer; the evidence from before is kept.
@@ -392,13 +404,26 @@ class MetricFeed(Feed):
         if self._ring is None or self.identity(question) != self._asked:
             step, where = frame.step, self.narrows(question)
             self._ring = Ring(lambda spans: self.store.metrics(spans, step, where), merge_metrics, cut_metrics)
+            self._look_back = LookBack(lambda spans, step: self.store.errors(spans, step, where), self.clock)
             self._asked, self._newest = self.identity(question), None
         await self._ring.read(question.windows, fresh_from(frame, self._newest))
         mark = await self.store.watermark()
         self._grown_back(mark, [self._ring])
-        self.evidence, self.answered = self._ring.value, question
-        self.query, self.elapsed_s = self._ring.query, self._ring.elapsed_s
-        self.notes = (*self.catalog.notes, *self._ring.warnings)
+        self._collect(self._ring, self.catalog, question)
         self._newest = mark.newest
         self.heard(mark.newest, mark.oldest, frame)
         yield
+        errors = self.evidence.errors if self.evidence is not None else None
+        if await self._look_back.read(errors, frame):
+            self._collect(self._ring, self.catalog, question)
+            yield
+
+    def _collect(self, ring: Ring[MetricEvidence], catalog: Catalog, question: Question) -> None:
+        """Take over what the ring holds."""
+        known = ring.value
+        if known is not None:
+            known = replace(known, errors=self._look_back.told(known.errors, question.frame))
+        self.evidence, self.answered = known, question
+        self.query, self.elapsed_s = ring.query, ring.elapsed_s
+        said = (self._look_back.problem,) if self._look_back.problem else ()
+        self.notes = (*catalog.notes, *said, *ring.warnings)

@@ -181,9 +181,8 @@ def _findings(snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def _finding(finding: Finding, now: float, ranks: Mapping[FindingKey, int]) -> dict[str, Any]:
-    subject = (
-        {SUBJECT_KEYS[finding.signal]: finding.subject} if finding.subject and finding.signal in SUBJECT_KEYS else {}
-    )
+    named = finding.subject and finding.signal in SUBJECT_KEYS and finding.check != "mix"
+    subject = {SUBJECT_KEYS[finding.signal]: finding.subject} if named else {}
     return {
         "rank": ranks[finding.key],
         "signal": str(finding.signal),

@@ -11,7 +11,7 @@ from widgets.listing import ListPanel, Room, stacked
 from widgets.look import Scene
 from widgets.text import age, clock, count, percent, ratio, sparkline, wrap
 
-_ROLES = {"NEW": "critical", "rising": "warning", "burst": "warning", "fading": "dim", "gone": "dim"}
+_ROLES = {"NEW": "critical", "back": "warning", "rising": "warning", "burst": "warning", "fading": "dim", "gone": "dim"}
 
 
 class ErrorsPanel(ListPanel[ErrorsPart, ErrorRow]):
@@ -39,6 +39,8 @@ class ErrorsPanel(ListPanel[ErrorsPart, ErrorRow]):
         if part.ratio is not None:
             out.append((f" {percent(part.ratio_baseline)} -> ", "dim"))
             out.append((percent(part.ratio), "bold"))
+        if part.mix:
+            out.append((f"  {part.mix}", "warning" if part.mix.startswith("mix changed") else "dim"))
         return out
 
     def summary(self, part: ErrorsPart, scene: Scene) -> list[Run]:

@@ -102,6 +102,9 @@ NUMBERS: dict[str, tuple[Number, ...]] = {
             "as in the baseline",
             "NEW and rising first; read its sample message",
         ),
+        Number(
+            "mix", "share of the errors that are of other kinds", "below 20%", "read the kind that grew: another fault"
+        ),
         Number("count", "errors in the window", "steady", "a burst is one event: look for a restart or a bad client"),
     ),
     "features": (
