@@ -32,9 +32,9 @@ EXPLAINED = {
         " end usually means unfamiliar input; more at the top without better accuracy means over-confidence."
     ),
     "errors": (
-        "Errors by type per 1,000 requests, now and in the baseline. NEW: not seen in the baseline nor in the day before;"
-        " back: seen in that day; rising and fading are judged against how unsteady the type usually is. mix: whether errors"
-        " are of the usual kinds."
+        "Errors by type per 1,000 requests, now and in the baseline. NEW: not seen in the baseline nor in the day"
+        " before; back: seen in that day; rising and fading are judged against how unsteady the type usually is. mix:"
+        " whether errors are of the usual kinds."
     ),
     "features": (
         "Inputs whose distribution moved. Drift is the Jensen-Shannon distance without the part that chance explains:"
