@@ -11,6 +11,7 @@ from analysis.view import Frame, View
 
 if TYPE_CHECKING:
     from analysis.evidence import Bins, Floats, Ints
+    from analysis.knee import Knee
     from analysis.objectives import Budget
     from analysis.slow_share import SlowShare
 
@@ -253,6 +254,8 @@ class LatencyPanel:
     """What these percentiles are where the server computed them itself; empty where they come from a histogram."""
     slow: tuple[SlowShare, ...] = ()
     """The share of slow requests, for each latency objective or at the baseline's p99."""
+    knee: Knee | None = None
+    """Where latency begins to climb with load; None where that cannot be told."""
     told: Finding | None = None
     """The finding about latency, which is measured from its onset on; everything else here is of the whole window."""
 
@@ -471,6 +474,8 @@ class InfraRow:
     limit: float | None = None
     t: Ints | None = None
     v: Floats | None = None
+    newest: float | None = None
+    """Unix seconds of its last sample."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from analysis.answer import FeatureRow, Finding, Mark, Signal, SourceStatus, State
 from analysis.cases import Case
 from analysis.confidence import confidence_case
+from analysis.dependencies import with_latency_shares
 from analysis.errors import error_cases
 from analysis.evidence import LogEvidence, MetricEvidence
 from analysis.exported import exported_case
+from analysis.exporters import exporter_cases
 from analysis.features import feature_changes
 from analysis.gauges import Reading, readings
 from analysis.infra import infra_cases
+from analysis.knee import with_knee
 from analysis.latency import latency_case
 from analysis.ranking import severity, weighted
 from analysis.repeats import repeats_case
@@ -44,7 +47,10 @@ def detect(evidence: Evidence, view: View, frame: Frame, now: float, *, threshol
     logs, metrics = evidence.logs, None if evidence.filtered else evidence.metrics
     models = tuple(choose(name, logs, metrics, evidence) for name in _names(logs, metrics, view))
     gauges = readings(metrics.gauges, frame) if metrics is not None else ()
-    cases: list[Case] = [*infra_cases(gauges, frame), *_source_cases(evidence, frame, now)]
+    latency = {model.name: model.traffic.latency for model in models if model.traffic is not None}
+    shared = with_latency_shares(infra_cases(gauges, frame), gauges, latency, frame)
+    silent = exporter_cases(metrics.gauges, frame) if metrics is not None else []
+    cases: list[Case] = [*shared, *silent, *_source_cases(evidence, frame, now)]
     marks: list[Mark] = []
     names = tuple(model.name for model in models)
     inputs = logs.features if logs is not None else {}
@@ -101,7 +107,8 @@ def _model_cases(
     # Another version as the baseline differs in its traffic by design.
     if view.baseline.kind != "version":
         silence = silence_case(traffic.requests, frame, newest, name)
-        cases.append(silence or rate_case(traffic.requests, frame, newest, name))
+        rate = silence or rate_case(traffic.requests, frame, newest, name)
+        cases.append(rate if rate is None else with_knee(rate, traffic.latency, name))
         for case, mark in version_events(traffic.requests, frame, name):
             cases.append(with_own_changes(case, traffic, frame, name))
             marks.append(mark)

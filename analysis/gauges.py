@@ -43,11 +43,16 @@ class Reading:
     @property
     def name(self) -> str:
         """Dependency, replica, model or host: the narrowest that the series names."""
-        label = self.series.label
-        replica = label(*REPLICA_LABELS)
-        if replica is not None and replica.isdigit():
-            replica = f"replica {replica}"  # a number alone says nothing in a sentence
-        return label(*DEPENDENCY_LABELS) or replica or self.model or label(*HOST_LABELS) or ""
+        return name_of(self.series)
+
+
+def name_of(series: Series) -> str:
+    """Dependency, replica, model or host: the narrowest that a series names."""
+    label = series.label
+    replica = label(*REPLICA_LABELS)
+    if replica is not None and replica.isdigit():
+        replica = f"replica {replica}"  # a number alone says nothing in a sentence
+    return label(*DEPENDENCY_LABELS) or replica or label(*MODEL_LABELS) or label(*HOST_LABELS) or ""
 
 
 def readings(gauges: Iterable[Series], frame: Frame) -> tuple[Reading, ...]:

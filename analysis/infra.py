@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.answer import Finding, InfraPanel, InfraRow, PanelStatus, Severity, Signal
+from analysis.answer import Finding, Signal
 from analysis.cases import Case
 from analysis.evidence import Series
 from analysis.gauges import DEPENDENCY_LABELS, Reading, live_samples, samples
@@ -194,45 +194,6 @@ def dependency_error_case(errors: Reading, requests: Reading, frame: Frame) -> C
     )
 
 
-def infra_panel(
-    all_readings: Sequence[Reading], cases: Sequence[Case], frame: Frame, status: PanelStatus, model: str = ""
-) -> InfraPanel:
-    """Every reading of the model in focus and of the hosts, the worst first."""
-    limits = {r.series.labels: r.now for r in all_readings if r.series.metric == "memory_limit"}
-    states = {(c.finding.check, c.finding.model, c.finding.subject): c.finding for c in cases}
-    rows = []
-    for r in all_readings:
-        if r.series.metric == "memory_limit" or (model and r.model and r.model != model):
-            continue
-        found = states.get((r.series.metric, r.model, _subject(r)))
-        named = found is not None and found.title.startswith(f"{r.name} ".lstrip())
-        t, v = live_samples(r.series, frame)
-        rows.append(
-            InfraRow(
-                metric=r.series.metric,
-                name=r.name,
-                model=r.model,
-                now=r.now,
-                baseline=r.baseline if math.isfinite(r.baseline) else None,
-                unit=r.series.unit,
-                state=found.severity if found and named else Severity.OK,
-                note=found.title if found and named else "",
-                limit=limits.get(r.series.labels) if r.series.metric == "memory" else None,
-                t=t.astype(np.int64),
-                v=v,
-            )
-        )
-    rows.sort(key=lambda row: (-row.state.rank, ORDER.index(row.metric) if row.metric in ORDER else 99, row.name))
-    return InfraPanel(status, tuple(rows))
-
-
-ORDER = (
-    "memory", "cpu", "gpu", "gpu_memory", "queue_depth", "queue_time", "in_flight", "restarts", "oom",
-    "dependency_errors", "dependency_latency", "dependency_requests",
-)  # fmt: skip
-"""The order of the infra strip."""
-
-
 def slope(t: Floats, v: Floats) -> tuple[float, float]:
     """Theil-Sen slope per second and intercept: the median slope of all pairs, which a restart does not bend."""
     if len(t) < 2:
@@ -262,7 +223,8 @@ def _climbs(series: Series, windows: Iterable[Window]) -> tuple[Floats, float]:
     return np.array(slopes), highest
 
 
-def _subject(reading: Reading) -> str:
+def subject_of(reading: Reading) -> str:
+    """What a finding about a reading is called by: its dependency, else its metric."""
     dependency = reading.series.label(*DEPENDENCY_LABELS)
     return dependency if dependency is not None else reading.series.metric
 
@@ -294,7 +256,7 @@ def _case(
             baseline=usual if math.isfinite(usual) else None,
             unit=reading.series.unit if unit is None else unit,
             onset=None if onset is None else float(onset.start),
-            subject=_subject(reading),
+            subject=subject_of(reading),
             check=reading.series.metric,
         ),
         None,

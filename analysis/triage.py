@@ -34,7 +34,8 @@ from analysis.errors import errors_panel
 from analysis.evidence import LogEvidence, NumericBins, Traffic
 from analysis.exported import exported_of, exported_panel
 from analysis.gauges import Reading
-from analysis.infra import infra_panel
+from analysis.infra_panel import infra_panel
+from analysis.knee import knee_of
 from analysis.latency import QUANTILES, latency_panel, percentiles, summary
 from analysis.objectives import Objective
 from analysis.reliability import accuracy_panel
@@ -319,7 +320,7 @@ def _latency(evidence: Evidence, judgement: Judgement, focus: str, objectives: I
     frame, promised = judgement.frame, [objective for objective in objectives if objective.model == focus]
     quantiles = evidence.metrics.quantiles if evidence.metrics is not None and not evidence.filtered else {}
     if latency is not None and key_index(latency.keys, model=focus).size:
-        panel = latency_panel(latency, frame, focus, status, promised)
+        panel = replace(latency_panel(latency, frame, focus, status, promised), knee=knee_of(latency, focus))
     elif traffic is not None and exported_of(quantiles, focus):
         status = _status(evidence, "traffic", from_logs=False, present=True)
         panel = exported_panel(quantiles, traffic.requests, frame, focus, status)
@@ -365,7 +366,8 @@ def _infra(
     evidence: Evidence, gauges: tuple[Reading, ...], cases: Sequence[Case], frame: Frame, focus: str
 ) -> InfraPanel:
     status = _status(evidence, "infrastructure", from_logs=False, present=bool(gauges))
-    return infra_panel(gauges, cases, frame, status, focus)
+    held = evidence.metrics.gauges if evidence.metrics is not None and not evidence.filtered else ()
+    return infra_panel(gauges, cases, frame, status, focus, held)
 
 
 def _shadow(evidence: Evidence, frame: Frame, focus: str) -> ShadowPanel:

@@ -11,7 +11,8 @@ from analysis.answer import PanelStatus, Severity, Signal, State
 from analysis.cases import Case
 from analysis.evidence import Series
 from analysis.gauges import readings
-from analysis.infra import infra_cases, infra_panel, slope
+from analysis.infra import infra_cases, slope
+from analysis.infra_panel import infra_panel
 from bench.healthy import correlated
 from tests.evidence import FRAME, ONSET, RECENT, after, gauge, listed, steady
 

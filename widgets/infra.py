@@ -14,7 +14,7 @@ from widgets.lines import Column, Line, Run, heading, layout, row
 from widgets.listing import ListPanel, Room, stacked
 from widgets.look import Look, Scene
 from widgets.palette import SEVERITY_WORDS
-from widgets.text import quantity, sparkline
+from widgets.text import age, quantity, sparkline
 
 
 class InfraPanel(ListPanel[InfraPart, InfraRow]):
@@ -55,6 +55,7 @@ class InfraPanel(ListPanel[InfraPart, InfraRow]):
             Column("now", 8),
             Column("baseline", 8, rank=3),
             Column("limit", 7, rank=4),
+            Column("age", 4, rank=5),
             Column("state", 6, right=False),
             Column("course", 8, right=False, rank=2, grow=2, most=40),
             Column("note", min(max(4, notes), 16), right=False, rank=5, grow=4, most=max(4, notes)),
@@ -71,8 +72,9 @@ class InfraPanel(ListPanel[InfraPart, InfraRow]):
                 (quantity(reading.now, reading.unit), role if loud else ""),
                 (quantity(reading.baseline, reading.unit), "dim"),
                 (quantity(reading.limit, reading.unit) if reading.limit is not None else "", "dim"),
+                (age(None if reading.newest is None else scene.now - reading.newest), "dim"),
                 (SEVERITY_WORDS[reading.state][0], role),
-                (sparkline(course, sizes[6], ascii=self.look.ascii), role if loud else "spark"),
+                (sparkline(course, sizes[7], ascii=self.look.ascii), role if loud else "spark"),
                 (self.foreign(reading.note), role if loud else "dim"),
             ]
             return row(columns, sizes, values, ascii=self.look.ascii)

@@ -132,6 +132,9 @@ class LatencyPanel(Panel[LatencyPart], can_focus=True):
             out.append((("  ", ""), *row(columns, sizes, self._row(part, name))))
         if part.moved:
             out.append((("  moved: ", "dim"), (part.moved, "warning")))
+        if part.knee is not None:
+            words = f"latency climbs with load beyond {part.knee.words}; now {count(part.knee.now)} req/s"
+            out.append((("  knee: ", "dim"), (words, "warning" if part.knee.beyond else "dim")))
         if part.told is not None and part.told.onset is not None:
             since = clock(part.told.onset, self.look.clock_zone)
             title, role = self.foreign(part.told.title), str(part.told.severity.value)

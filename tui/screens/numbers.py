@@ -56,6 +56,12 @@ NUMBERS: dict[str, tuple[Number, ...]] = {
         ),
         Number("n", "requests behind the percentiles", "at least 368 for a p99", "choose a longer window (+)"),
         Number(
+            "knee",
+            "request rate beyond which latency climbs",
+            "the load is below it",
+            "beyond it: shed load or add replicas",
+        ),
+        Number(
             "as exported",
             "percentiles that the server computed; the worst replica's",
             "within 1.5 times that replica's own past",
@@ -163,6 +169,12 @@ NUMBERS: dict[str, tuple[Number, ...]] = {
         ),
         Number("queue", "requests that wait", "near 0", "growing: more arrives than is served"),
         Number("restarts, oom", "in the window", "0", "read the last log of the replica"),
+        Number(
+            "age",
+            "of the last sample of the reading",
+            "below a minute or two",
+            "others go on: the replica or its exporter is gone",
+        ),
         Number(
             "dependency",
             "latency and errors of calls to another service",

@@ -1,0 +1,145 @@
+"""The saturation knee: the request rate beyond which latency climbs, from how the two went together in the past."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.answer import Signal
+from analysis.cases import Case
+from analysis.evidence import Histogram, NumericBins
+from analysis.quantiles import quantiles
+from analysis.slices import model_histogram
+from analysis.special import f_sf
+from analysis.words import quantity
+
+Floats = NDArray[np.float64]
+
+MIN_BUCKETS = 60
+GROUP = 5
+MIN_BEYOND = 2
+"""Groups beyond the knee below which it is not known."""
+
+CANDIDATES = 32
+MAX_P = 0.001
+CLIMB = 1.5
+"""Times the latency at the knee that the highest rates must reach."""
+
+WIDEST = 1.35
+"""Highest over lowest rate that may as well be the knee, above which it is not placed."""
+
+WITHIN_F = 3.9
+"""95 % point of F with one degree of freedom and many."""
+
+FLAT = 0.25
+"""Largest part of the slope beyond the knee that the slope before it may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knee:
+    """Where latency begins to climb with load; rates in requests per second."""
+
+    rate: float
+    low: float
+    high: float
+    """95 % interval of `rate`."""
+    climb: float
+    """Times the latency at the knee that the highest rates reach."""
+    now: float
+    """Rate of the last five buckets."""
+    n: int
+    """Buckets behind it."""
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the load of the last buckets is beyond all that may be the knee."""
+        return self.now > self.high
+
+    @property
+    def words(self) -> str:
+        """~420 req/s (380-460)."""
+        return f"~{quantity(self.rate)} req/s ({quantity(self.low)}-{quantity(self.high)})"
+
+
+def knee(rate: Floats, latency: Floats) -> Knee | None:
+    """The knee of [T] latencies over [T] request rates, ascending in time; None where it cannot be told.
+
+    Buckets of alike rates are taken by fives, and the medians of each five fitted, which leaves single slow buckets
+    out. On logarithms, a line with a bend against a straight line (F test, p < .001) and against a step: a fault that
+    fell together with more load is a step, a queue that fills climbs with the load. Before the bend latency is nearly
+    flat, beyond it it climbs by half or more. All bends that fit about as well must lie close together: they do not
+    where no load between low and high was ever seen. Segmented regression: Muggeo 2003; knees of load curves: Gunther,
+    *Guerrilla Capacity Planning*.
+    """
+    known = np.isfinite(rate) & np.isfinite(latency) & (rate > 0) & (latency > 0)
+    if known.sum() < MIN_BUCKETS:
+        return None
+    x, y = _grouped(np.log(rate[known]), np.log(latency[known]))
+    first, last = x[len(x) // 5], x[-MIN_BEYOND - 1]
+    if last - first < 1e-6:
+        return None
+    bends = np.linspace(first, last, CANDIDATES)
+    errors, slopes = _bent(x, y, bends)
+    best, free = int(np.argmin(errors)), len(x) - 4
+    before, beyond = float(slopes[best, 0]), float(slopes[best].sum())
+    straight = float(_bent(x, y, x[-1:])[0][0])
+    f = (straight - errors[best]) / 2 / max(errors[best] / free, 1e-12)
+    climb = math.exp(beyond * (float(x[-1]) - bends[best]))
+    alike = bends[errors <= errors[best] * (1 + WITHIN_F / free)]
+    half = (last - first) / (CANDIDATES - 1) / 2
+    low, high = math.exp(float(alike.min()) - half), math.exp(float(alike.max()) + half)
+    real = float(f_sf(f, 2, free)) < MAX_P and errors[best] < _stepped(y).min()
+    if not real or climb < CLIMB or beyond <= 0 or before > FLAT * beyond or high > WIDEST * low:
+        return None
+    recent = rate[known][-5:]
+    return Knee(math.exp(float(bends[best])), low, high, climb, float(recent.mean()), int(known.sum()))
+
+
+def _grouped(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """[T / 5] medians of x and y over five neighbours in the order of x; the lowest remainder is left out."""
+    order = np.argsort(x, kind="stable")[len(x) % GROUP :].reshape(-1, GROUP)
+    return np.median(x[order], axis=1), np.median(y[order], axis=1)
+
+
+def _bent(x: Floats, y: Floats, bends: Floats) -> tuple[Floats, Floats]:
+    """[C] squared errors of the best line with a bend at each of [C] places; [C, 2] slope before, and what it adds."""
+    hinge = np.maximum(0.0, x[None] - bends[:, None])
+    columns = np.stack([np.broadcast_to(np.ones_like(x), hinge.shape), np.broadcast_to(x, hinge.shape), hinge], axis=2)
+    gram = np.einsum("cti,ctj->cij", columns, columns) + 1e-9 * np.eye(3)
+    beta = np.linalg.solve(gram, np.einsum("cti,t->ci", columns, y)[..., None])[..., 0]
+    errors: Floats = ((y[None] - np.einsum("cti,ci->ct", columns, beta)) ** 2).sum(axis=1)
+    return errors, beta[:, 1:]
+
+
+def _stepped(y: Floats) -> Floats:
+    """[T - 1] squared errors of two levels, the second from each position but the first on."""
+    at = np.arange(1, len(y))
+    head, whole = np.cumsum(y)[:-1], float(y.sum())
+    errors: Floats = float((y * y).sum()) - head**2 / at - (whole - head) ** 2 / (len(y) - at)
+    return errors
+
+
+def knee_of(latency: Histogram, model: str) -> Knee | None:
+    """The knee of a model's median latency over its request rate, from every bucket that is known."""
+    own = model_histogram(latency, model)
+    counts, bins = own.n[:, 0], own.bins
+    if not isinstance(bins, NumericBins) or len(counts) < MIN_BUCKETS:
+        return None
+    medians = quantiles(counts, bins.edges, (0.5,))[:, 0]
+    # The newest bucket is still being filled.
+    return knee(counts.sum(axis=1)[:-1] / own.step, medians[:-1])
+
+
+def with_knee(case: Case, latency: Histogram | None, model: str) -> Case:
+    """A case of more requests that says so where they are beyond the knee."""
+    finding = case.finding
+    if latency is None or finding.signal is not Signal.REQUEST_RATE or finding.effect <= 0 or finding.now is None:
+        return case
+    found = knee_of(latency, model)
+    if found is None or finding.now <= found.high:
+        return case
+    title = f"{finding.title}, beyond the knee of ~{quantity(found.rate)} req/s"
+    return replace(case, finding=replace(finding, title=title))
