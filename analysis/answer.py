@@ -211,6 +211,12 @@ class ModelRow:
     """Share of the window's predictions whose label is known, 0..1."""
     burn: float | None = None
     """Worst burn of the model's error budgets over the last hour; None without an objective."""
+    burn_5m: float | None = None
+    """Burn over the last five minutes of the budget that is worst off, as the two that follow."""
+    budget_left: float | None = None
+    """Share of thirty days' budget, below 0 where it is overspent."""
+    pages_in_s: float | None = None
+    """Seconds until a page rule fires if the last five minutes go on; 0: it does; None: none would."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis.answer import Finding, Severity, Signal, Snapshot
+from analysis.answer import Finding, ModelRow, Severity, Signal, Snapshot
 from analysis.causes import told
 from analysis.objectives import HOUR_S, SHORT_S, Budget, words
 from analysis.ranking import weighted
@@ -32,11 +32,9 @@ def with_budgets(snapshot: Snapshot, budgets: Sequence[Budget]) -> Snapshot:
         if key not in present and (finding := _finding(max(own, key=lambda b: b.severity.rank), snapshot)) is not None
     ]
     listed = told(findings, snapshot.frame.step)
-    burns = _hours(budgets)
-    rows = tuple(
-        replace(row, burn=burns.get(row.model), state=_worst(row.model, listed, row.state)) for row in snapshot.models
-    )
-    rows = tuple(sorted(rows, key=lambda row: (-row.state.rank, not row.stale, row.model)))
+    judged = (replace(row, state=_worst(row.model, listed, row.state)) for row in snapshot.models)
+    spending = (_spending(row, budgets) for row in judged)
+    rows = tuple(sorted(spending, key=lambda row: (-row.state.rank, not row.stale, row.model)))
     return replace(snapshot, findings=listed, models=rows, budgets=tuple(budgets))
 
 
@@ -80,11 +78,17 @@ def _worst(model: str, findings: Sequence[Finding], state: Severity) -> Severity
     return max(own, key=lambda s: s.rank, default=Severity.OK) if own else state
 
 
-def _hours(budgets: Sequence[Budget]) -> Mapping[str, float]:
-    """The worst burn of the last hour, by model."""
-    burns: dict[str, float] = {}
-    for budget in budgets:
-        burn = budget.burn(HOUR_S)
-        if burn is not None:
-            burns[budget.objective.model] = max(burn, burns.get(budget.objective.model, 0.0))
-    return burns
+def _spending(row: ModelRow, budgets: Sequence[Budget]) -> ModelRow:
+    """A model with what its worst budget says; one without an objective as it is."""
+    own = [budget for budget in budgets if budget.objective.model == row.model]
+    if not own:
+        return row
+    worst = max(own, key=lambda b: (b.severity.rank, b.burn(HOUR_S) or 0.0))
+    burns = [burn for budget in own if (burn := budget.burn(HOUR_S)) is not None]
+    return replace(
+        row,
+        burn=max(burns, default=None),
+        burn_5m=worst.burn(SHORT_S),
+        budget_left=worst.left,
+        pages_in_s=worst.pages_in_s,
+    )

@@ -10,19 +10,22 @@ JOIN_WITHIN_S = 3_600.0
 """An incident that nobody touched for longer is another story."""
 
 
-def lookalike(known: Iterable[Incident], readings: Sequence[Reading], now: float) -> Incident | None:
+def lookalike(
+    known: Iterable[Incident], readings: Sequence[Reading], now: float, *, drills: bool = False
+) -> Incident | None:
     """The newest open incident of the last hour about the same model and signal in an overlapping segment.
 
     Args:
         known: the incidents of this journal.
         readings: what the new incident would be about.
         now: unix seconds.
+        drills: join exercises too.
     """
     alike = [
         incident
         for incident in known
         if incident.open
-        and not incident.drill
+        and (drills or not incident.drill)
         and abs(now - incident.changed) <= JOIN_WITHIN_S
         and any(_same(a, b) for a in incident.readings for b in readings)
     ]

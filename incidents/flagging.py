@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from analysis.answer import Finding, Severity, Signal, Snapshot, State
+from analysis.answer import Finding, Severity, Snapshot, State
 from analysis.filters import format_filter
 from incidents.alike import lookalike
 from incidents.codec import encode
@@ -15,13 +15,12 @@ from incidents.events import Kind
 from incidents.fold import fold, reading_of
 from incidents.journal import Blob, Journal, Saved
 from incidents.record import Incident, Reading
+from incidents.severity import severity_of
 
 READINGS = 8
 """Changes of the model that are kept as numbers of the record; the snapshot beside it has all of them."""
 
 TITLE_CHARS = 120
-HIGH_ERROR_RATIO = 0.25
-"""When a quarter of all requests fails, users see little else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def draft(
     """
     same = [f for f in snapshot.findings if finding is not None and f.model == finding.model and f != finding]
     told = ([finding] if finding is not None else []) + [f for f in same if f.severity.rank >= Severity.WARNING.rank]
-    severity, reason = severity_of(finding)
+    severity, reason = severity_of(finding, snapshot.budgets)
     blobs = {"snapshot": Blob(encode(snapshot, others), "json")}
     if screen:
         blobs["screen"] = Blob(screen.encode("utf-8", "backslashreplace"), "txt")
@@ -63,16 +62,6 @@ def title_of(snapshot: Snapshot, finding: Finding | None) -> str:
         return f"no data from {', '.join(failed)}" if failed else "flagged by hand, no change was found"
     where = " ".join(f"{dim}={value}" for dim, value in finding.where[0].where) if finding.where else ""
     return " ".join(filter(None, (finding.model, finding.title, where)))[:TITLE_CHARS]
-
-
-def severity_of(finding: Finding | None) -> tuple[int, str]:
-    """A first guess of 1 (worst) to 5, and why."""
-    if finding is None:
-        return 3, "nothing is known about its effect"
-    if finding.signal is Signal.ERROR and finding.unit == "ratio" and (finding.now or 0.0) >= HIGH_ERROR_RATIO:
-        return 1, f"a quarter of the requests or more fails: {finding.title}"
-    level = {Severity.CRITICAL: 2, Severity.WARNING: 3, Severity.INFO: 4, Severity.OK: 5}[finding.severity]
-    return level, f"{finding.severity}: {finding.title}"
 
 
 def alike(journal: Journal, wanted: Draft, now: float) -> Incident | None:

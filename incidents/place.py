@@ -18,6 +18,8 @@ class Place:
     folder: Path
     fallback: Path
     """A folder in memory, for when the disk is full or read-only. It does not survive a restart of the machine."""
+    demo: bool = False
+    """Whether it holds what was flagged in demos: exercises all of them."""
 
     @property
     def shared(self) -> bool:
@@ -43,6 +45,14 @@ def choose(configured: str | None = None, environment: Mapping[str, str] = os.en
 
         folder = Unix("mltriage").user_state_path / "incidents"
     return Place(folder, memory_folder(environment))
+
+
+def choose_demo(environment: Mapping[str, str] = os.environ) -> Place:
+    """`$XDG_STATE_HOME/mltriage/demo/incidents`, whatever else is named: a demo never writes among real incidents."""
+    from platformdirs.unix import Unix
+
+    folder, memory = Unix("mltriage").user_state_path / "demo" / "incidents", memory_folder(environment)
+    return Place(folder, memory.parent / "demo", demo=True)
 
 
 def memory_folder(environment: Mapping[str, str] = os.environ) -> Path:

@@ -73,6 +73,16 @@ async def test_the_models_have_a_column_of_burns_only_where_something_is_promise
         assert " 25x " in text_of(promised.panels[0])[2]
 
 
+async def test_a_wide_table_of_models_says_what_is_left_and_when_it_pages() -> None:
+    answer = with_budgets(sample(), [failing(0.05, 5)])
+    wide = PanelApp(ModelsPanel(LOOK), snapshot=answer)
+    async with wide.run_test(size=(160, 12)):
+        names, fraud = text_of(wide.panels[0])[1:3]
+        at = names.index("burn")
+        assert names[at:].split()[:4] == ["burn", "5m", "left", "pages"]
+        assert fraud[at:].split()[:4] == ["4.2x", "50x", "99%", "~13m"]
+
+
 def rows(hours: float, error_s: float, every: int = 2) -> list[Row]:
     """A request every two seconds; the last `error_s` seconds all fail."""
     seconds = range(int(hours * 3_600), 0, -every)

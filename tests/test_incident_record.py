@@ -11,15 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.answer import Severity, Signal, SourceStatus, State
+from analysis.objectives import Budget, Objective
 from incidents.alike import JOIN_WITHIN_S, lookalike
 from incidents.events import Event, Kind
 from incidents.export import HANDOFF_LINES, as_json, as_markdown, handoff, times
-from incidents.flagging import alike, declare, draft, join, severity_of, title_of
+from incidents.flagging import alike, declare, draft, join, title_of
 from incidents.fold import fold
 from incidents.journal import Journal
 from incidents.record import Incident, Status
+from incidents.severity import severity_of
 from tests.incident_sample import ALICE, BOB, Ticking, flagged, journal_at
 from tests.sample import NOW, ONSET, sample
+from tests.test_burn import failing
+
+OTHER = Objective("rank", "latency", 0.999, 250.0)
 
 
 def told(journal: Journal, incident: str) -> Incident:
@@ -159,11 +164,32 @@ def test_joining_adds_the_evidence_and_what_was_not_known(tmp_path: Path) -> Non
 
 def test_the_severity_is_suggested_with_its_reason() -> None:
     first = sample().findings[0]
-    assert severity_of(first) == (2, "critical: p99 182ms -> 712ms x3.9")
+    effect = "21% of region=eu-w1 slow, 0.9% before"
+    assert severity_of(first) == (2, f"critical: p99 182ms -> 712ms x3.9; {effect}")
     errors = replace(first, signal=Signal.ERROR, now=0.4, unit="ratio")
     assert severity_of(errors)[0] == 1
     assert severity_of(replace(first, severity=Severity.WARNING))[0] == 3
     assert severity_of(None)[1]
+
+
+def test_what_the_budget_says_decides_the_severity_and_stands_in_its_reason() -> None:
+    first = replace(sample().findings[0], severity=Severity.WARNING)
+    fast = Objective("fraud", "latency", 0.999, 250.0)
+    effect = "21% of region=eu-w1 slow, 0.9% before"
+
+    def judged(budget: Budget) -> tuple[int, str]:
+        return severity_of(first, [replace(budget, objective=fast), replace(failing(1.0, 300), objective=OTHER)])
+
+    assert judged(failing(0.05, 30)) == (2, f"burn 25x over 1h, 50x over 5m: pages; {effect}")
+    assert judged(failing(0.05, 5)) == (
+        2,
+        f"burn 4.2x over 1h, 50x over 5m: pages in ~13m if this holds; {effect}",
+    )
+    assert judged(failing(0.0002, 300)) == (3, f"burn 0.2x over 1h, 0.2x over 5m: pages nobody; {effect}")
+    # What spends no budget itself is as severe as the budget of its model that burns.
+    drift = replace(sample().findings[4], severity=Severity.INFO)
+    assert severity_of(drift, [replace(failing(0.05, 30), objective=fast)])[0] == 2
+    assert severity_of(drift, [replace(failing(0.0002, 300), objective=fast)])[0] == 4
 
 
 def test_an_incident_can_be_flagged_while_every_source_is_down(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ class Triage(Acting):
 
     def get_default_screen(self) -> Screen[None]:
         """The one screen."""
-        return MainScreen(self.look, *self.size)
+        return MainScreen(self.look, *self.size, environment=self.options.incidents.environment or "")
 
     def on_mount(self) -> None:
         self.theme = "textual-dark" if self.options.theme == "dark" else "textual-light"
@@ -243,7 +243,7 @@ def run(options: Options, prepare: Callable[[], Options] | None = None, session:
     status = app.return_code or 0
     # Writing to a terminal that takes nothing any more would block for ever.
     guard = lifecycle.leave_within(FAREWELL_S, status)
-    sys.stdout.write(farewell(app.snapshot, app.written))
+    sys.stdout.write(farewell(app.snapshot, app.written, app.open_words()))
     sys.stdout.flush()
     guard.cancel()
     return status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
@@ -71,14 +72,19 @@ def given(ctx: click.Context) -> tuple[Path | None, Flags]:
     def flags(one: click.Context) -> Flags:
         return Flags(**{name: one.params[name] for name in Flags.__slots__ if one.params.get(name) is not None})
 
-    chain = [ctx]
-    while (above := chain[-1].parent) is not None:
-        chain.append(above)
     file, merged = None, Flags()
-    for one in reversed(chain):
+    for one in reversed(_chain(ctx)):
         file = one.params.get("config") or file
         merged = flags(one).over(merged)
     return file, merged
+
+
+def _chain(ctx: click.Context) -> list[click.Context]:
+    """The context of a command, and of those above it."""
+    chain = [ctx]
+    while (above := chain[-1].parent) is not None:
+        chain.append(above)
+    return chain
 
 
 def bad_flag(error: FlagError, ctx: click.Context) -> click.BadParameter:
@@ -109,4 +115,4 @@ def resolve(ctx: click.Context, *, need_source: bool = False) -> Options:
     if need_source and not options.has_sources:
         click.echo(NO_SOURCE, err=True)
         ctx.exit(EX_USAGE)
-    return options
+    return replace(options, demo=any(one.params.get("demo", False) for one in _chain(ctx)))

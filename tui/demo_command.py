@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.config import Loaded
-from tui.config_schema import Config, LogSource, ScrapeSource, Slo
+from tui.config_schema import Config, Incidents, LogSource, ScrapeSource, Slo
 from tui.options import Flags, Options, resolve
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def run(spec: FleetSpec, flags: Flags) -> int:
         FlagError: a flag's value cannot be read.
     """
     scenario = _scenario(spec.scenario)
-    options = resolve(flags, Loaded(Config(slos=SLOS)), time.time())
+    config = Config(slos=SLOS, incidents=Incidents(environment="demo"))
+    options = replace(resolve(flags, Loaded(config), time.time()), demo=True)
     from demo.run import LiveFleet
 
     fleets: list[LiveFleet] = []

@@ -26,6 +26,7 @@ _wait = click.option(
     metavar="SECONDS",
     help="Time to tell the targets; what is left stays in the outbox.",
 )
+_demo = click.option("--demo", is_flag=True, help="Look among what was flagged in demos.")
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 _incident = click.argument("incident", metavar="INCIDENT")
 
@@ -84,6 +85,7 @@ def flag(
     metavar="FILE",
     help="Configuration file, in place of $MLTRIAGE_CONFIG, the user's own and ./mltriage.yaml.",
 )
+@_demo
 @_no_notify
 @_wait
 def incidents(**_: object) -> None:
@@ -305,6 +307,7 @@ def record(ctx: click.Context, /, file: Path, every: float, limit: float, frames
 @click.argument("what", metavar="INCIDENT|FILE")
 @look
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Configuration file.")
+@_demo
 @click.pass_context
 def replay(ctx: click.Context, /, what: str, **_: object) -> int:
     """Open the screens on what was kept with an incident, or on a recording: offline, with the same keys for time.

@@ -20,12 +20,12 @@ MARKED = ("declared", "note", "resolved")
 
 def part_of(known: Sequence[Watched], place: Place, now: float) -> IncidentsPart:
     """The page of incidents at `now`, unix seconds."""
-    return IncidentsPart(PanelStatus(State.LIVE), tuple(map(_row, known)), place_words(place), now)
+    return IncidentsPart(PanelStatus(State.LIVE), tuple(map(_row, known)), place_words(place), now, place.demo)
 
 
 def place_words(place: Place) -> str:
     """`/var/lib/mltriage/incidents (shared)`."""
-    return f"{place.folder} ({'shared' if place.shared else 'private'})"
+    return f"{place.folder} ({'demo, ' if place.demo else ''}{'shared' if place.shared else 'private'})"
 
 
 def unreadable(place: Place, error: OSError, now: float) -> IncidentsPart:
@@ -37,12 +37,12 @@ def unreadable(place: Place, error: OSError, now: float) -> IncidentsPart:
     return IncidentsPart(PanelStatus(State.FAILED, message), (), str(place.folder), now)
 
 
-def marks_of(known: Sequence[Watched]) -> tuple[Mark, ...]:
-    """When an incident was declared and resolved, and when something was noted; drills are no marks."""
+def marks_of(known: Sequence[Watched], *, drills: bool = False) -> tuple[Mark, ...]:
+    """When an incident was declared and resolved, and when something was noted; drills are marks where all are."""
     return tuple(
         Mark(line.t, "incident", f"{line.kind} {one.incident.id[-4:]}", one.incident.model)
         for one in known
-        if not one.incident.drill
+        if drills or not one.incident.drill
         for line in one.incident.timeline
         if line.kind in MARKED and not line.retracted
     )

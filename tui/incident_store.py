@@ -21,9 +21,9 @@ def open_journal(options: Options) -> Journal:
     import contextlib
 
     from incidents.journal import Journal
-    from incidents.place import choose
+    from incidents.place import choose, choose_demo
 
-    journal = Journal(choose(options.incidents.folder))
+    journal = Journal(choose_demo() if options.demo else choose(options.incidents.folder))
     with contextlib.suppress(OSError):  # the disk still takes nothing: the events stay in memory, and are read there
         journal.rescue()
     return journal
@@ -39,13 +39,23 @@ def find(journal: Journal, typed: str) -> str:
     if typed == "last":
         newest = max(known, key=lambda one: record(journal, one).declared or 0.0, default=None)
         if newest is None:
-            raise UnknownIncidentError(f"no incident in {journal.place.folder}")
+            raise UnknownIncidentError(f"no incident in {journal.place.folder}{_in_the_demo(journal)}")
         return newest
     meant = [one for one in known if one == typed.upper() or one.endswith(typed.upper())]
     if len(meant) == 1:
         return meant[0]
-    which = f"several are called so: {', '.join(meant)}" if meant else f"none in {journal.place.folder} is called so"
-    raise UnknownIncidentError(f"{typed}: {which}")
+    if meant:
+        raise UnknownIncidentError(f"{typed}: several are called so: {', '.join(meant)}")
+    raise UnknownIncidentError(f"{typed}: none in {journal.place.folder} is called so{_in_the_demo(journal)}")
+
+
+def _in_the_demo(journal: Journal) -> str:
+    """Where else to look, when the demo has incidents of its own."""
+    from incidents.place import choose_demo
+    from incidents.reading import Reader
+
+    known = () if journal.place.demo else Reader((choose_demo().folder,)).incidents()
+    return f"; the demo has {len(known)}: --demo looks there" if known else ""
 
 
 def record(journal: Journal, incident: str) -> Incident:

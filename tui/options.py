@@ -87,6 +87,8 @@ class Options:
     """The configuration, for errors that name its lines."""
     origins: Mapping[str, str] = field(default_factory=dict)
     """Key of the configuration (`at`, `filter` and `models` too) -> default, file:line or flag."""
+    demo: bool = False
+    """Whether the fleet is simulated: incidents are exercises in a folder of their own."""
 
     @property
     def has_sources(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tui.app import Triage
 
 FAREWELL_FINDINGS = 3
+FAREWELL_INCIDENTS = 3
 
 
 def export_folder() -> Path:
@@ -87,8 +89,8 @@ def write_all(folder: Path, stem: str, parts: dict[str, str]) -> Path:
     return folder
 
 
-def farewell(snapshot: Snapshot | None, written: list[str]) -> str:
-    """The last lines on the normal screen: the state, the first findings, the files."""
+def farewell(snapshot: Snapshot | None, written: Sequence[str], incidents: Sequence[str] = ()) -> str:
+    """The last lines on the normal screen: the state, the first findings, the open incidents, the files."""
     if snapshot is None:
         return "mltriage: left before the first answer\n"
     status = "unknown" if snapshot.status is None else str(snapshot.status)
@@ -98,5 +100,6 @@ def farewell(snapshot: Snapshot | None, written: list[str]) -> str:
         where = " ".join(f"{dim}={value}" for dim, value in finding.where[0].where) if finding.where else ""
         text = " ".join(part for part in (finding.severity, finding.model, finding.title, where) if part)
         lines.append(f"  {printable(text)}")
+    lines += [f"  {printable(incident)}" for incident in incidents]
     lines += [f"  wrote {path}" for path in written]
     return "\n".join(lines) + "\n"

@@ -86,15 +86,16 @@ class Responding(Comparing):
             except OSError as error:
                 part = unreadable(journal.place, error, self.wall())
             if self.main.stands:
-                self.main.show_incidents(part, marks_of(self._known))
+                self.main.show_incidents(part, marks_of(self._known, drills=journal.place.demo))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.noticed.wait(), LOOK_EVERY_S)
 
     def action_flag(self) -> None:
         """Open the card of a new incident about the finding at hand, or about the state of the sources."""
         from incidents.alike import lookalike
-        from incidents.flagging import severity_of, title_of
+        from incidents.flagging import title_of
         from incidents.fold import reading_of
+        from incidents.severity import severity_of
         from tui.screens.card import CardScreen, Prefilled
 
         snapshot, finding = self.snapshot, self.main.finding
@@ -102,9 +103,10 @@ class Responding(Comparing):
             self.notify("nothing to flag yet: the first answer is on its way", severity="warning")
             return
         screen, paging = self.main.as_text(), pagers(self.options)
-        severity, reason = severity_of(finding)
+        severity, reason = severity_of(finding, snapshot.budgets)
         readings = [reading_of(finding)] if finding is not None else []
-        alike = lookalike((watched.incident for watched in self._known), readings, self.wall())
+        known = (watched.incident for watched in self._known)
+        alike = lookalike(known, readings, self.wall(), drills=self.options.demo)
         offer = Prefilled(
             title_of(snapshot, finding),
             severity,
@@ -112,6 +114,7 @@ class Responding(Comparing):
             evidence=("snapshot", "screen"),
             targets=tuple(target.name for target in self.options.targets if target not in paging),
             pagers=tuple(target.name for target in paging),
+            drill=self.options.demo,
             alike=(alike.id, alike.title) if alike is not None else None,
         )
 
@@ -160,6 +163,15 @@ class Responding(Comparing):
             more = "y on the incidents page (8) copies it as text"
             self.notify(f"{what}, NOT DURABLE: {saved.problem}; {more}", severity="error", timeout=LOUD_S)
         self.noticed.set()
+
+    def open_words(self) -> Sequence[str]:
+        """The open incidents for the last lines on the normal screen, and how to look at them there."""
+        from tui.output import FAREWELL_INCIDENTS
+
+        demo = self.options.demo
+        found = [one.incident for one in self._known if one.incident.open and (demo or not one.incident.drill)]
+        lines = [f"open: {one.id} SEV-{one.severity} {one.status}: {one.title}" for one in found[:FAREWELL_INCIDENTS]]
+        return [*lines, f"  mltriage incidents {'--demo ' if demo else ''}show {found[0].id}"] if found else []
 
     @property
     def incident_at_hand(self) -> IncidentRow | None:

@@ -10,7 +10,10 @@ from widgets.lines import Column, Line, Run, heading, layout, row
 from widgets.listing import ListPanel
 from widgets.look import Scene
 from widgets.palette import SEVERITY_WORDS
-from widgets.text import NONE, age, count, duration, ms, share, sparkline
+from widgets.text import NONE, age, count, duration, ms, percent, share, sparkline
+
+SPENDING = ("burn", "5m", "left", "pages")
+"""Columns of the error budget, which are there where something is promised; the last three need room."""
 
 
 class ModelsPanel(ListPanel[tuple[ModelRow, ...], ModelRow]):
@@ -56,6 +59,9 @@ class ModelsPanel(ListPanel[tuple[ModelRow, ...], ModelRow]):
             Column("p99", 6),
             Column("err%", 5),
             Column("burn", 4, rank=2),
+            Column("5m", 4, rank=11),
+            Column("left", 4, rank=11),
+            Column("pages", 5, rank=12),
             Column("conf", 4, rank=3),
             Column("drift", 5, rank=4),
             Column(f"last {window}", 10, right=False, rank=5, grow=3, most=60),
@@ -63,9 +69,9 @@ class ModelsPanel(ListPanel[tuple[ModelRow, ...], ModelRow]):
             Column("age", 4, rank=1),
         ]
         if width < 100:
-            columns = [column for column in columns if column.name not in ("p90", "p95", "version")]
+            columns = [column for column in columns if column.name not in ("p90", "p95", "version", *SPENDING[1:])]
         if all(model.burn is None for model in part):
-            columns = [column for column in columns if column.name != "burn"]
+            columns = [column for column in columns if column.name not in SPENDING]
         sizes = layout(columns, width)
         trend = next(size for column, size in zip(columns, sizes, strict=True) if column.name.startswith("last"))
 
@@ -81,7 +87,7 @@ class ModelsPanel(ListPanel[tuple[ModelRow, ...], ModelRow]):
                 "r/s": (count(model.request_rate), ""),
                 **{name: (text, "") for name, text in latency.items()},
                 "err%": (error, ""),
-                "burn": (times(model.burn), "warning" if model.burn is not None and model.burn >= 1 else ""),
+                **self._spending(model),
                 "conf": (share(model.confidence_mean), ""),
                 "drift": (share(model.drift), ""),
                 f"last {window}": (sparkline(model.trend, trend, ascii=self.look.ascii), loud or "spark"),
@@ -91,6 +97,18 @@ class ModelsPanel(ListPanel[tuple[ModelRow, ...], ModelRow]):
             return row(columns, sizes, [values[column.name] for column in columns], ascii=self.look.ascii)
 
         return [heading(columns, sizes)], draw
+
+    def _spending(self, model: ModelRow) -> dict[str, Run]:
+        """How fast the error budget goes, what is left of it, and when somebody is paged."""
+        soon = model.pages_in_s
+        pages = "" if soon is None else "now" if soon <= 0 else f"~{duration(soon)}"
+        burns = (("burn", model.burn), ("5m", model.burn_5m))
+        left = NONE if model.budget_left is None else percent(max(0.0, model.budget_left))
+        return {
+            **{name: (times(burn), "warning" if burn is not None and burn >= 1 else "") for name, burn in burns},
+            "left": (left, "warning" if model.budget_left is not None and model.budget_left <= 0 else ""),
+            "pages": (pages, "critical"),
+        }
 
     def _state(self, model: ModelRow) -> tuple[str, str]:
         return ("?STALE", "stale") if model.stale else (SEVERITY_WORDS[model.state][0], str(model.state.value))

@@ -34,6 +34,8 @@ class Prefilled:
     """Who can be told."""
     pagers: tuple[str, ...] = ()
     """Who wakes somebody when told: not from here."""
+    drill: bool = False
+    """Whether it is an exercise unless it is said not to be."""
     alike: tuple[str, str] | None = None
     """Id and title of the open incident that a new one would repeat."""
 
@@ -153,7 +155,7 @@ class CardScreen(ModalScreen[None]):
                 yield from _field("page", Label(f"{names}: W and P, once it is saved", markup=False))
             if not offer.targets and not offer.pagers:
                 yield from _field("tell", Label("no targets configured: saved here only"))
-            yield from _field("exercise", Tick("a drill", on=False, id="drill"))
+            yield from _field("exercise", Tick("a drill", on=offer.drill, id="drill"))
             yield Label("", id="problem", markup=False)
             yield Label("Enter saves   Tab next field   Space ticks   1-5 severity   Esc cancels", id="keys")
 

@@ -63,7 +63,8 @@ class MainScreen(Screen[None]):
 
     AUTO_FOCUS = "#changes"
 
-    def __init__(self, look: Look, columns: int, rows: int) -> None:
+    def __init__(self, look: Look, columns: int, rows: int, *, environment: str = "") -> None:
+        """`environment` is what the fleet is called, such as production."""
         # Classes given here cost nothing; each one added later makes Textual style every widget again.
         super().__init__(classes=f"-overview -{size_class(columns, rows)}")
         self.look = look
@@ -75,6 +76,7 @@ class MainScreen(Screen[None]):
         self._incidents: IncidentsPart | None = None
         self._incident_marks: tuple[Mark, ...] = ()
         self._write_until: float | None = None
+        self._environment = environment
         self.came_from = "overview"
         """The page from which records or a split were opened."""
 
@@ -164,7 +166,9 @@ class MainScreen(Screen[None]):
             self.query_one(HeaderPanel).show(self._header(self.snapshot), self.scene)
 
     def _header(self, snapshot: Snapshot) -> HeaderPart:
-        return HeaderPart.of(snapshot, incidents=self._open_incidents, write_until=self._write_until)
+        return HeaderPart.of(
+            snapshot, environment=self._environment, incidents=self._open_incidents, write_until=self._write_until
+        )
 
     def as_text(self) -> str:
         """What is on the screen, panel by panel, without colours."""
