@@ -181,7 +181,7 @@ class Mark:
 
     t: float
     kind: str
-    """onset or version."""
+    """onset, version, alert or annotation; on the screen incident too."""
     text: str
     model: str
 

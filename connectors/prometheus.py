@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.answer import Mark
 from analysis.evidence import Cube, ErrorCounts, Fetched, MetricEvidence, Traffic
 from analysis.filters import ALL, Filter
 from analysis.spans import union
@@ -51,6 +52,7 @@ class PrometheusStore:
         labels: label class -> label names to try first, such as {"version": ("pod_template_hash",)}.
         queries: signal -> own PromQL. Counters must answer the increase over {window}, latency buckets by `le`.
         selector: matchers for every metric, such as `namespace="ml"`.
+        alerts: matchers for its alerts, which need not bear those of its metrics.
         scrape_interval_s: seconds between samples, where the targets do not tell the right one.
         transport: replaces the network in tests.
 
@@ -76,6 +78,7 @@ class PrometheusStore:
         labels: Mapping[str, tuple[str, ...]] | None = None,
         queries: Mapping[str, str] | None = None,
         selector: str = "",
+        alerts: str = "",
         scrape_interval_s: float | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -85,6 +88,7 @@ class PrometheusStore:
         self._api = PromApi(self._source)
         self._labels, self._own = labels or {}, queries or {}
         self._extra = parse_matchers(selector)
+        self._alerts = alerts
         self._scrape_s = scrape_interval_s
         self._asked_scrape_s = scrape_interval_s
         self._clock = clock
@@ -126,6 +130,13 @@ class PrometheusStore:
             reply = await self._api.query("query_range", {"query": f"{fold}({expr})", **fields})
             found += [float(value) for result in reply.data for _, value in result.values]
         return [moment for moment in found if math.isfinite(moment)]
+
+    async def alerts(self, window: Window) -> tuple[Mark, ...]:
+        """When its alerting rules began to fire within a window; see `prom_alerts`."""
+        from connectors.prom_alerts import read_alerts
+
+        labels = (*self._labels.get("model", ()), "model", "model_name")
+        return await read_alerts(self._api, self._alerts, window, labels)
 
     async def metrics(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[MetricEvidence]:
         """Every signal over `spans`, which are widened to multiples of `step`.

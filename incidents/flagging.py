@@ -14,11 +14,14 @@ from incidents.codec import encode
 from incidents.events import Kind
 from incidents.fold import fold, reading_of
 from incidents.journal import Blob, Journal, Saved
-from incidents.record import Incident, Reading
+from incidents.record import OBSERVED, Incident, Reading
 from incidents.severity import severity_of
 
 READINGS = 8
 """Changes of the model that are kept as numbers of the record; the snapshot beside it has all of them."""
+
+SEEN = 50
+"""Marks of the charts that are kept as lines of the timeline, the newest."""
 
 TITLE_CHARS = 120
 
@@ -131,7 +134,18 @@ def _seen(wanted: Draft) -> dict[str, Any]:
         "onset": onset,
         "onset_method": f"change point of {first.signal}" if first is not None and onset is not None else "",
         "readings": [_known(reading) for reading in wanted.readings],
+        "seen": seen(snapshot, first.model if first is not None else snapshot.focus),
     }
+
+
+def seen(snapshot: Snapshot, model: str, after: float = 0.0) -> list[dict[str, Any]]:
+    """What the charts of a model mark beside its onset, as data of an event: deploys, alerts, annotations.
+
+    Args:
+        after: unix seconds up to which it is known already.
+    """
+    marks = [mark for mark in snapshot.marks if mark.kind in OBSERVED and mark.model in ("", model) and mark.t > after]
+    return [{"t": mark.t, "kind": mark.kind, "text": mark.text} for mark in marks[-SEEN:]]
 
 
 def _known(reading: Reading) -> dict[str, Any]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from analysis.answer import Finding, Segment
 from analysis.words import duration
-from incidents.events import Event, Kind
-from incidents.record import DELIVERY, LATEST, SEVERITIES, Evidence, Incident, Line, Reading, Silence, Status
+from incidents.events import Actor, Event, Kind
+from incidents.record import DELIVERY, LATEST, OBSERVED, SEVERITIES, Evidence, Incident, Line, Reading, Silence, Status
 
 
 def fold(incident: str, events: Iterable[Event]) -> Incident:
     """The record of an incident from its events in order; of two values of one field, the later one holds."""
-    found, lines, told = Incident(incident), [], dict[str, str]()
+    found, lines, told = Incident(incident), list[Line](), dict[str, str]()
     retracted = set()
     for event in events:
         found, text = _apply(found, event)
@@ -23,8 +23,10 @@ def fold(incident: str, events: Iterable[Event]) -> Incident:
         told.update(_told(event))
         if event.kind == Kind.RETRACTED:
             retracted.add(str(event.data.get("event", "")))
+        lines += (line for line in observed(event) if line not in lines)
         if event.kind != Kind.NOTIFY_SENDING:  # its end is the line
             lines.append(Line(event.t, event.actor, event.kind, text, event.id))
+    lines.sort(key=lambda line: line.t)  # what was seen, was there before it was written
     timeline = tuple(replace(line, retracted=True) if line.event in retracted else line for line in lines)
     return replace(found, timeline=timeline, told=told)
 
@@ -67,6 +69,18 @@ def _apply(known: Incident, event: Event) -> tuple[Incident, str]:
         case _ if event.kind.startswith(DELIVERY):
             text = delivery_words(event)
     return known, text
+
+
+def observed(event: Event) -> Iterator[Line]:
+    """What stood on the charts when an event was written: deploys, alerts and annotations."""
+    for mark in _items(event.data.get("seen")):
+        if isinstance(mark, Mapping) and (t := _moment(mark.get("t"))) is not None and mark.get("kind") in OBSERVED:
+            yield line_of(t, str(mark["kind"]), str(mark.get("text", "")))
+
+
+def line_of(t: float, kind: str, text: str) -> Line:
+    """A mark of the charts as a line of the timeline."""
+    return Line(t, Actor(kind, ""), kind, f"{kind} {text}", "")
 
 
 def _told(event: Event) -> Mapping[str, str]:

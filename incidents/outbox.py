@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from incidents.events import Event, Kind
 from incidents.fold import fold
 from incidents.journal import Journal, NotSavedError
-from incidents.record import DELIVERY
+from incidents.record import DELIVERY, Incident
 from incidents.secret import SecretError, SecretSource, masked
 from incidents.sending import Outcome, State, attempt, open_client
 from incidents.targets.alertmanager import Alertmanager
@@ -110,7 +110,12 @@ def message_of(events: Sequence[Event], event_id: str) -> Message:
         raise KeyError(event_id)
     event, upto = events[at], fold(events[at].incident, events[: at + 1])
     first = next((i for i, e in enumerate(events) if e.kind == Kind.DECLARED), at)
-    return Message(event, upto, fold(event.incident, events[: first + 1]), upto.timeline[-1].text)
+    return Message(event, upto, fold(event.incident, events[: first + 1]), _words_of(upto, event_id))
+
+
+def _words_of(incident: Incident, event_id: str) -> str:
+    """The line of the timeline that an event is."""
+    return next((line.text for line in incident.timeline if line.event == event_id), "")
 
 
 def names_for(channels: Iterable[Channel], kind: str, among: Iterable[str] | None = None) -> tuple[str, ...]:

@@ -33,6 +33,9 @@ class Status(StrEnum):
 DELIVERY = "notify_"
 """How the kinds begin that tell of a target."""
 
+OBSERVED = ("version", "alert", "annotation")
+"""Kinds of lines that nobody wrote: what was seen on the charts. They bear no event."""
+
 LATEST = 1e11
 """Unix seconds of a moment that a calendar still has."""
 
@@ -148,9 +151,9 @@ class Incident:
     @property
     def responders(self) -> tuple[str, ...]:
         """Everybody who did something, in order of appearance."""
-        return tuple(dict.fromkeys(line.actor.user for line in self.timeline))
+        return tuple(dict.fromkeys(line.actor.user for line in self.timeline if line.kind not in OBSERVED))
 
     @property
     def changed(self) -> float:
-        """Unix seconds of the newest line."""
-        return self.timeline[-1].t if self.timeline else 0.0
+        """Unix seconds of the newest event."""
+        return max((line.t for line in self.timeline if line.kind not in OBSERVED), default=0.0)

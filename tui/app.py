@@ -104,6 +104,8 @@ class Triage(Acting):
         session = self.session
         self.poller = Poller(session, self.options.refresh_s, self._news)
         self.poller.start()
+        if session.outside:
+            self._outside_loop(session)
         search: asyncio.Task[None] | None = None
         while True:
             await self.due.wait()
@@ -123,6 +125,16 @@ class Triage(Acting):
         await keep_delivering(
             self.options, lambda text, bad: self.notify(text, severity="error" if bad else "information")
         )
+
+    @work(exclusive=True, group="outside", exit_on_error=False)
+    async def _outside_loop(self, session: Session) -> None:
+        """Look now and then what other systems saw."""
+        from tui.outside import EVERY_S
+
+        while True:
+            if await session.outside.read(session.frame().live):
+                self.due.set()
+            await asyncio.sleep(EVERY_S)
 
     def _news(self) -> None:
         """A source has something new: answer soon, so that the sources of one beat share one answer."""

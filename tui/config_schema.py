@@ -45,6 +45,8 @@ class PrometheusSource(_Section, frozen=True):
     labels: Labels = Labels()
     selector: Text | None = None
     """Matchers for every metric, such as `namespace="ml"`."""
+    alerts: str = ""
+    """Matchers of the alerts (`ALERTS`) that are marked on the charts; `none` marks none."""
     queries: dict[str, Text] = {}
     """Canonical signal -> own PromQL, in place of the preset's."""
     headers_file: Text | None = None
@@ -161,6 +163,8 @@ class IncidentTarget(_Section, frozen=True):
     """Program and arguments that print it; no shell."""
     labels: dict[str, Text] = {}
     """Further labels (alertmanager) or tags (grafana)."""
+    events: bool = True
+    """Whether its alerts (alertmanager) or annotations (grafana) are marked on the charts."""
 
     def __post_init__(self) -> None:
         if self.url is not None:

@@ -12,15 +12,22 @@ from widgets.incidents import IncidentRow, IncidentsPart, Moment
 
 if TYPE_CHECKING:
     from incidents.place import Place
+    from incidents.record import Incident, Line
     from incidents.watching import Watched
 
-MARKED = ("declared", "note", "resolved")
+MARKED = ("declared", "note", "status", "resolved", "reopened", "merged", "severity", "silenced", "paged")
 """Kinds of events that are moments on the charts."""
 
 
-def part_of(known: Sequence[Watched], place: Place, now: float) -> IncidentsPart:
-    """The page of incidents at `now`, unix seconds."""
-    return IncidentsPart(PanelStatus(State.LIVE), tuple(map(_row, known)), place_words(place), now, place.demo)
+def part_of(known: Sequence[Watched], place: Place, now: float, seen: Sequence[Mark] = ()) -> IncidentsPart:
+    """The page of incidents.
+
+    Args:
+        now: unix seconds.
+        seen: what the charts mark: it belongs to the timelines of open incidents.
+    """
+    rows = tuple(_row(one, seen) for one in known)
+    return IncidentsPart(PanelStatus(State.LIVE), rows, place_words(place), now, place.demo)
 
 
 def place_words(place: Place) -> str:
@@ -38,9 +45,9 @@ def unreadable(place: Place, error: OSError, now: float) -> IncidentsPart:
 
 
 def marks_of(known: Sequence[Watched], *, drills: bool = False) -> tuple[Mark, ...]:
-    """When an incident was declared and resolved, and when something was noted; drills are marks where all are."""
+    """When an incident was declared, noted upon, changed and resolved; drills are marks where all are."""
     return tuple(
-        Mark(line.t, "incident", f"{line.kind} {one.incident.id[-4:]}", one.incident.model)
+        Mark(line.t, "incident", f"{_mark_word(line)} {one.incident.id[-4:]}", one.incident.model)
         for one in known
         if drills or not one.incident.drill
         for line in one.incident.timeline
@@ -48,7 +55,12 @@ def marks_of(known: Sequence[Watched], *, drills: bool = False) -> tuple[Mark, .
     )
 
 
-def _row(watched: Watched) -> IncidentRow:
+def _mark_word(line: Line) -> str:
+    """What a mark says: the new status, else what happened."""
+    return line.text.partition(":")[0] if line.kind == "status" else line.kind
+
+
+def _row(watched: Watched, seen: Sequence[Mark] = ()) -> IncidentRow:
     from incidents.record import DELIVERY
 
     known = watched.incident
@@ -67,10 +79,23 @@ def _row(watched: Watched) -> IncidentRow:
         deliveries=tuple(map(words, told.values())),
         timeline=tuple(
             Moment(line.t, line.actor.user, line.text or line.kind, line.retracted)
-            for line in known.timeline
+            for line in sorted((*known.timeline, *_beside(known, seen)), key=lambda line: line.t)
             if not line.kind.startswith(DELIVERY)
         ),
     )
+
+
+def _beside(known: Incident, seen: Sequence[Mark]) -> Iterator[Line]:
+    """What the charts mark since an open incident began, and its events do not hold yet."""
+    from incidents.fold import line_of
+    from incidents.record import OBSERVED
+
+    since = known.onset or known.declared or 0.0
+    for mark in seen:
+        if known.open and mark.kind in OBSERVED and mark.model in ("", known.model) and mark.t >= since:
+            line = line_of(mark.t, mark.kind, mark.text)
+            if line not in known.timeline:
+                yield line
 
 
 def _facts(watched: Watched) -> Iterator[tuple[str, str]]:

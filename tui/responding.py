@@ -82,7 +82,8 @@ class Responding(Comparing):
             self.noticed.clear()
             try:
                 self._known = await asyncio.to_thread(watch.look)
-                part = part_of(self._known, journal.place, self.wall())
+                seen = self.snapshot.marks if self.snapshot is not None else ()
+                part = part_of(self._known, journal.place, self.wall(), seen)
             except OSError as error:
                 part = unreadable(journal.place, error, self.wall())
             if self.main.stands:
@@ -266,10 +267,14 @@ class Responding(Comparing):
         self, incident: str, kind: Kind, data: Mapping[str, Any], *, also: tuple[str, ...] = ()
     ) -> None:
         """Bring one event to the disk, queued for the targets that know of the incident, and for those named."""
+        from incidents.flagging import seen
         from incidents.journal import NotSavedError
         from tui.flagging import Telling, add
 
         journal = await self.journal()
+        if self.snapshot is not None:
+            known = self.known(incident)
+            data = {**data, "seen": seen(self.snapshot, known.model, known.onset or known.declared or 0.0)}
         try:
             saved = await asyncio.to_thread(add, journal, self.options, incident, kind, data, Telling(also=also))
         except NotSavedError as error:

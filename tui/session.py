@@ -16,6 +16,7 @@ from connectors.base import SourceError
 from tui.budgets import Budgets
 from tui.explaining import Explainer
 from tui.feeds import Clock, LogFeed, MetricFeed, Question
+from tui.outside import Outside
 from tui.value_names import FeatureValues
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Session:
         *,
         confidence_threshold: float = 0.6,
         objectives: Sequence[Objective] = (),
+        outside: Outside | None = None,
         clock: Clock = time.time,
     ) -> None:
         self.logs = tuple(logs)
@@ -61,6 +63,7 @@ class Session:
         self._search_began = 0.0
         self._values = FeatureValues()
         self._budgets = Budgets(objectives, clock)
+        self.outside = outside or Outside()
 
     @property
     def feeds(self) -> tuple[LogFeed | MetricFeed, ...]:
@@ -158,7 +161,8 @@ class Session:
         # Which fails says so when it is polled.
         await asyncio.gather(*(self._look_back(feed) for feed in self.feeds), return_exceptions=True)
         await asyncio.gather(*(self.poll(feed) for feed in self.feeds))
-        await asyncio.gather(*(self._budgets.read_all(feed, self.frame().live.end) for feed in self.feeds))
+        budgets = (self._budgets.read_all(feed, self.frame().live.end) for feed in self.feeds)
+        await asyncio.gather(self.outside.read(self.frame().live), *budgets)
 
     def evidence(self) -> Evidence:
         """What all feeds know together about the current view."""
@@ -237,6 +241,7 @@ class Session:
         # Known segments tell more of what belongs together.
         stories = told(findings, frame.step)
         snapshot = self._values.told(replace(snapshot, findings=stories, revision=self._revision))
+        snapshot = self.outside.told(snapshot)
         answer = with_budgets(snapshot, self._budgets.state(self.logs, self.metrics, frame.live.end))
         if all(source.state is not State.LOADING for source in answer.sources):
             key = replace(view, focus=None)

@@ -11,6 +11,7 @@ from connectors.base import LogStore, MetricStore
 from tui.config_schema import LogSource, PrometheusSource, ScrapeSource
 from tui.feeds import Clock, LogFeed, MetricFeed, as_source_error
 from tui.options import Options
+from tui.outside import Alerts, Outside
 from tui.session import Session
 
 Store = TypeVar("Store", LogStore, MetricStore)
@@ -34,8 +35,17 @@ def open_session(options: Options, clock: Clock = time.time) -> Session:
         options.view,
         confidence_threshold=options.confidence_threshold,
         objectives=options.objectives,
+        outside=_outside(options, metrics),
         clock=clock,
     )
+
+
+def _outside(options: Options, metrics: Sequence[MetricFeed]) -> Outside:
+    """Who tells of alerts and annotations: every Prometheus, and the targets that have some."""
+    silent = {source.name for source in options.prometheus if source.alerts == "none"}
+    stores = [cast(Alerts, feed.store) for feed in metrics if hasattr(feed.store, "alerts")]
+    targets = [t for t in options.targets if t.events and t.kind in ("alertmanager", "grafana")]
+    return Outside([store for store in stores if store.name not in silent], targets)
 
 
 def open_logs(source: LogSource) -> LogStore:
@@ -64,6 +74,7 @@ def open_prometheus(source: PrometheusSource) -> MetricStore:
         labels=source.labels.mapping(),
         queries=source.queries,
         selector=source.selector or "",
+        alerts=source.alerts,
     )
 
 

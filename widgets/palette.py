@@ -78,6 +78,8 @@ _ROLES = {
     "onset": "{vermillion}",
     "version": "{yellow}",
     "incident": "{purple}",
+    "alert": "{orange}",
+    "annotation": "{sky}",
     "time": "bold {strong}",
     "selection": "{sky}",
     "key": "bold {strong}",

@@ -20,6 +20,9 @@ DESCRIPTION_CHARS = 2_000
 LASTS_S = 24 * 3_600.0
 """An alert that nobody asserts again ends by itself after a day."""
 
+ALERT = "MltriageIncident"
+"""What every incident is called there."""
+
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -47,7 +50,7 @@ class Alertmanager(Unasked):
         incident, first = message.incident, message.declared
         labels = {
             **self.labels,
-            "alertname": "MltriageIncident",
+            "alertname": ALERT,
             "incident": incident.id,
             "model": first.model,
             "environment": first.environment,
