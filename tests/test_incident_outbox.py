@@ -208,7 +208,8 @@ async def test_a_page_that_is_too_late_is_given_up(tmp_path: Path) -> None:
         way = channel("pagerduty", server.url, tmp_path)
     incident = flag(late, "pagerduty")
     assert await deliver(late, way, budget_s=300.0) == ()
-    line = fold(incident, late.history(incident).events).timeline[-1]
+    found = fold(incident, late.history(incident).events)
+    line = [line for line in found.timeline if line.event][-1]
     assert line.kind == Kind.NOTIFY_FAILED
     assert "given up" in line.text
 

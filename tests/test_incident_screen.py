@@ -117,13 +117,14 @@ async def test_the_card_keeps_what_is_typed_and_ticked(fleet: Path, store: Path)
         await pilot.press("F", "tab")
         app.screen.query_one("#title", Input).value = "canary 42 is slow"
         await pilot.press("1", "tab", *"all", "tab", *"back")
-        await pilot.press("tab", "tab", "space")
+        await pilot.press("tab", *"ann", "tab", *"chat.example/1", "tab", "tab", "space")
         app.screen.query_one("#tell-1", Tick).focus()
         await pilot.press("space", "enter")
         await until(pilot, lambda: isinstance(app.screen, MainScreen))
     (incident,) = kept(chosen)
     assert (incident.title, incident.severity, incident.impact) == ("canary 42 is slow", 1, "all")
     assert "back" in [line.text for line in incident.timeline]
+    assert (incident.roles, incident.links) == ({"commander": "ann"}, ("chat.example/1",))
     assert set(incident.evidence[0].blobs) == {"snapshot"}
     assert set(incident.told) == {"pager"}
 
@@ -158,6 +159,7 @@ async def test_an_open_incident_about_the_same_is_joined_unless_j_declares_anoth
 async def test_what_cannot_be_written_anywhere_leaves_the_card_open_with_the_reason(
     fleet: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    copied = clipboard(monkeypatch)
     nowhere = Path("/dev/null/incidents")
     monkeypatch.setattr("incidents.place.choose", lambda _: Place(nowhere, nowhere))
     async with Triage(options(fleet)).run_test(size=(80, 24)) as pilot:
@@ -166,6 +168,10 @@ async def test_what_cannot_be_written_anywhere_leaves_the_card_open_with_the_rea
         assert isinstance(app.screen, CardScreen)
         problem = app.screen.query_one("#problem")
         await until(pilot, lambda: "NOT SAVED" in str(problem.render()))
+        await pilot.press("ctrl+y")
+        await until(pilot, lambda: len(copied) == 1)
+    assert copied[0].startswith("INCIDENT, not saved by mltriage\ntitle: fraud p99")
+    assert "WHAT CHANGED" in copied[0]
 
 
 async def test_what_is_in_memory_alone_is_said_to_be_not_durable(
@@ -193,6 +199,13 @@ async def test_another_engineers_incident_appears_and_is_changed_here(fleet: Pat
         await until(pilot, lambda: any("rolled" in line for line in text_of(panel)))
         await pilot.press("S", *"3", "space", *"few", "enter")
         await until(pilot, lambda: kept(chosen)[0].severity == 3)
+        await pilot.press("R", *"scribe", "enter")
+        await until(pilot, lambda: "scribe" in kept(chosen)[0].roles)
+        await pilot.press("R", *"commander", "space", *"dan", "enter")
+        await pilot.press("L", *"wiki/7", "enter")
+        await until(pilot, lambda: kept(chosen)[0].links == ("wiki/7",))
+        assert kept(chosen)[0].roles["commander"] == "dan"
+        await until(pilot, lambda: any("commander dan" in line for line in text_of(panel)))
         await pilot.press("T", *"asleep", "enter")
         assert "one of: investigating" in str(app.main.query_one(Prompt).query_one("#problem").render())
         app.main.query_one(Input).value = "resolved rolled back"

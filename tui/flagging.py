@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,9 @@ class Wish:
     drill: bool = False
     dry_run: bool = False
     impact: str = ""
+    commander: str = ""
+    """Who leads."""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,25 @@ def save(
             impact=wish.impact,
             notify=wanted_by(options, telling, Kind.DECLARED),
         )
-    if not wish.note:
-        return saved
-    try:
-        noted = add(journal, options, saved.event.incident, Kind.NOTE, {"text": wish.note}, telling)
-    except NotSavedError as error:  # the incident itself is saved, and must not be declared twice
-        return replace(saved, problem=f"the note is not saved: {error}")
-    return saved if noted.durable else replace(saved, problem=noted.problem)
+    for kind, data in _after(wish):
+        try:
+            more = add(journal, options, saved.event.incident, kind, data, telling)
+        except NotSavedError as error:  # the incident itself is saved, and must not be declared twice
+            return replace(saved, problem=f"its {kind} is not saved: {error}")
+        saved = saved if more.durable else replace(saved, problem=more.problem)
+    return saved
+
+
+def _after(wish: Wish) -> Iterator[tuple[Kind, Mapping[str, Any]]]:
+    """What is written after an incident, as an event of its own."""
+    from incidents.events import Kind
+
+    if wish.commander:
+        yield Kind.ROLE, {"role": "commander", "who": wish.commander}
+    if wish.link:
+        yield Kind.LINK, {"text": wish.link}
+    if wish.note:
+        yield Kind.NOTE, {"text": wish.note}
 
 
 def add(

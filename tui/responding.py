@@ -122,7 +122,14 @@ class Responding(Comparing):
         async def save(filled: Filled) -> str | None:
             return await self._save(filled, snapshot, finding, screen)
 
-        self.push_screen(CardScreen(offer, save))
+        def text(filled: Filled) -> str:
+            facts = {
+                name: getattr(filled, name) for name in ("title", "severity", "impact", "note", "commander", "link")
+            }
+            known = "".join(f"{name}: {value}\n" for name, value in facts.items() if value)
+            return f"INCIDENT, not saved by mltriage\n{known}model: {snapshot.focus}\nwhy: {reason}\n\n{screen}"
+
+        self.push_screen(CardScreen(offer, save, text))
 
     async def _save(self, filled: Filled, snapshot: Snapshot, finding: Finding | None, screen: str) -> str | None:
         """Bring the card to the disk. Nobody's network is waited for: the outbox delivers afterwards."""
@@ -143,6 +150,8 @@ class Responding(Comparing):
                 impact=filled.impact,
                 note=filled.note,
                 drill=filled.drill,
+                commander=filled.commander,
+                link=filled.link,
             )
             telling = flagging.Telling(filled.targets)
             return flagging.save(journal, self.options, replace(wanted, blobs=kept), wish, telling, filled.join)
@@ -150,7 +159,7 @@ class Responding(Comparing):
         try:
             saved = await asyncio.to_thread(write)
         except NotSavedError as error:
-            return f"NOT SAVED: {error}. Enter tries again"
+            return f"NOT SAVED: {error}. Enter tries again, ctrl+y copies it as text"
         self._last = saved.event.incident
         self._tell(journal, saved, f"{'joined' if filled.join else 'saved'} {saved.event.incident}")
         return None
@@ -278,8 +287,11 @@ class Responding(Comparing):
         try:
             saved = await asyncio.to_thread(add, journal, self.options, incident, kind, data, Telling(also=also))
         except NotSavedError as error:
-            said = " ".join(str(value) for value in data.values())
-            self.notify(f"NOT SAVED: {kind} {said}: {error}", severity="error", timeout=LOUD_S)
+            from tui.clipboard import copy
+
+            said = " ".join(str(value) for name, value in data.items() if name != "seen")
+            copied = await copy(f"{incident} {kind}: {said}\n", self)
+            self.notify(f"NOT SAVED: {kind} {said}: {error}; {copied.words}", severity="error", timeout=LOUD_S)
             return
         self._tell(journal, saved, f"saved {kind} of {incident}")
 

@@ -53,10 +53,16 @@ class Filled:
     """The incident to add to, in place of a new one."""
     evidence: tuple[str, ...]
     targets: tuple[str, ...]
+    commander: str = ""
+    """Who leads."""
+    link: str = ""
 
 
 Save = Callable[[Filled], Awaitable[str | None]]
 """Saves; returns what is wrong, or None to close the card."""
+
+AsText = Callable[[Filled], str]
+"""The incident as text, for when nothing saves it."""
 
 
 class Tick(Widget, can_focus=True):
@@ -113,6 +119,7 @@ class CardScreen(ModalScreen[None]):
     CardScreen Input { width: 1fr; height: 1; border: none; padding: 0; }
     CardScreen #severity { width: 3; }
     CardScreen .reason { width: 1fr; color: $text-muted; }
+    CardScreen .why, CardScreen .why .reason { height: auto; }
     CardScreen #head { text-style: bold; }
     CardScreen #problem { color: $error; width: 100%; }
     CardScreen #keys { color: $text-muted; margin-top: 1; }
@@ -121,12 +128,14 @@ class CardScreen(ModalScreen[None]):
         Binding("escape", "cancel", "Cancel", show=False),
         Binding("enter", "save", "Save", show=False),
         Binding("j", "join", "Join", show=False),
+        Binding("ctrl+y", "copy", "Copy as text", show=False, priority=True),
         Binding("down", "app.focus_next", "Next field", show=False),
         Binding("up", "app.focus_previous", "Previous field", show=False),
     ]
 
-    def __init__(self, prefilled: Prefilled, save: Save) -> None:
+    def __init__(self, prefilled: Prefilled, save: Save, as_text: AsText) -> None:
         super().__init__()
+        self._as_text = as_text
         self._offer = prefilled
         self._save = save
         self._saving = False
@@ -144,9 +153,15 @@ class CardScreen(ModalScreen[None]):
             with Horizontal():
                 yield Label("severity", classes="name")
                 yield Input(str(offer.severity), id="severity", compact=True, restrict="[1-5]?", max_length=1)
-                yield Label(f"1 worst to 5; suggested: {printable(offer.reason, 300)}", classes="reason", markup=False)
+                yield Label("1 worst to 5", classes="reason")
+            with Horizontal(classes="why"):
+                yield Label("why", classes="name")
+                yield Label(printable(offer.reason, 300), classes="reason", markup=False)
             yield from _field("impact", Input(placeholder="who notices it, how many", id="impact", compact=True))
             yield from _field("note", Input(placeholder="what is being done", id="note", compact=True))
+            leads = Input(placeholder="who leads; empty: nobody yet", id="commander", compact=True)
+            yield from _field("commander", leads)
+            yield from _field("link", Input(placeholder="a dashboard, a chat, a change", id="link", compact=True))
             yield from _field("keep", *(Tick(name, id=f"keep-{i}") for i, name in enumerate(offer.evidence)))
             if offer.targets:
                 yield from _field("tell", *(Tick(name, id=f"tell-{i}") for i, name in enumerate(offer.targets)))
@@ -182,6 +197,8 @@ class CardScreen(ModalScreen[None]):
             severity=int(typed) if typed else offer.severity,
             impact=self.query_one("#impact", Input).value.strip(),
             note=self.query_one("#note", Input).value.strip(),
+            commander=self.query_one("#commander", Input).value.strip(),
+            link=self.query_one("#link", Input).value.strip(),
             drill=self.query_one("#drill", Tick).on,
             join=offer.alike[0] if offer.alike is not None and self.query_one("#join", Tick).on else None,
             evidence=self._ticked("keep", offer.evidence),
@@ -212,6 +229,14 @@ class CardScreen(ModalScreen[None]):
             self.dismiss()
         else:
             self.query_one("#problem", Label).update(printable(problem, 600))
+
+    @work(group="copy", exit_on_error=False)
+    async def action_copy(self) -> None:
+        """Copy the card as text."""
+        from tui.clipboard import copy
+
+        copied = await copy(self._as_text(self.filled), self.app)
+        self.app.notify(copied.words)
 
     def action_join(self) -> None:
         """Join the incident that is open about the same, or declare another."""
