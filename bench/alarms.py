@@ -34,7 +34,20 @@ from analysis.settling import CONFIRMED, Standing
 from analysis.special import gamma_sf
 from analysis.triage import Evidence, judge
 from analysis.view import View
-from bench.healthy import CONFIDENCE_BINS, DAY, DESIGN, HELD_OUT, HISTORY, START, STEP, Family, Planted, day, gauges
+from bench.healthy import (
+    CONFIDENCE_BINS,
+    DAY,
+    DESIGN,
+    FRESH,
+    HELD_OUT,
+    HISTORY,
+    START,
+    STEP,
+    Family,
+    Planted,
+    day,
+    gauges,
+)
 
 NOTHING = Planted()
 FIXED_EVERY = 15
@@ -227,7 +240,7 @@ def main() -> None:
     parser.add_argument("--verbose", action="store_true")
     chosen = parser.parse_args()
     wanted = set(filter(None, chosen.families.split(",")))
-    for title, families in (("design families", DESIGN), ("held-out families", HELD_OUT)):
+    for title, families in (("design families", DESIGN), ("held-out families", (*HELD_OUT, *FRESH))):
         kept = tuple(family for family in families if not wanted or family.name in wanted)
         if not kept or not chosen.days:
             continue
@@ -235,7 +248,7 @@ def main() -> None:
         quiet(kept, chosen.days, chosen.hours * 60, chosen.features, chosen.seed, chosen.looks, verbose=chosen.verbose)
     if chosen.repeats:
         print("planted faults, held-out families")
-        kept = tuple(family for family in HELD_OUT if not wanted or family.name in wanted)
+        kept = tuple(family for family in (*HELD_OUT, *FRESH) if not wanted or family.name in wanted)
         power(kept, chosen.repeats, min(chosen.features, 40), chosen.seed)
 
 
