@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from analysis.evidence import NumericBins, Traffic
 from analysis.latency import percentiles
 from analysis.quantiles import min_count
-from analysis.slices import model_counts, model_histogram, window_sums
+from analysis.slices import model_counts, model_histogram, window_sum, window_sums
 from analysis.traffic import frame_adjoins, models_of
 from analysis.view import DAY_S, Frame, View, Window
 from analysis.words import duration, percent
@@ -86,6 +86,28 @@ def days_in_words(frame: Frame, left_out: Iterable[LeftOut]) -> str:
 
     used = " ".join(ago(window) for window in frame.references)
     return "; ".join([f"baseline: same time {used} ago", *(f"not {ago(day.window)}: {day.why}" for day in left_out)])
+
+
+def baseline_notes(traffic: Traffic | None, view: View, frame: Frame, left_out: tuple[LeftOut, ...]) -> tuple[str, ...]:
+    """What the answer is compared with where that is not plain, and what limits it: reference windows without data."""
+    if traffic is None:
+        return ()
+    filled = [window for window in frame.references if _holds_rows(traffic, window)]
+    if not filled:
+        hint = ": c chooses another baseline" if view.seasonal else ""
+        return (f"no baseline: the reference windows hold no data, so no change can be told{hint}",)
+    notes = []
+    if on_other_days(view, frame):
+        notes.append(days_in_words(frame, left_out))
+    elif view.seasonal:
+        notes.append("no history of other days: compared with the windows before")
+    if len(filled) < len(frame.references):
+        notes.append(f"thin baseline: {len(filled)} of {len(frame.references)} reference windows hold data")
+    return tuple(notes)
+
+
+def _holds_rows(traffic: Traffic, window: Window) -> bool:
+    return bool(window_sum(traffic.requests.t, traffic.requests.n, window).sum() > 0)
 
 
 def _courses(traffic: Traffic, windows: list[Window]) -> Iterator[tuple[str, Floats, float, list[str]]]:

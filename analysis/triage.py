@@ -39,13 +39,13 @@ from analysis.knee import knee_of
 from analysis.latency import QUANTILES, latency_panel, percentiles, summary
 from analysis.objectives import Objective
 from analysis.reliability import accuracy_panel
-from analysis.seasons import LeftOut, days_in_words, on_other_days, usable
+from analysis.seasons import LeftOut, baseline_notes, on_other_days, usable
 from analysis.settling import LONGEST_STEP, Standing, earlier, minutes_to_believe, must_settle, progress, settle
 from analysis.shadow import shadow_panel
 from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum
 from analysis.together import together
 from analysis.trust import LabelJudgement
-from analysis.view import Frame, View, Window
+from analysis.view import Frame, View
 from analysis.voices import Evidence, ModelEvidence, newest_of
 
 __all__ = ["Evidence", "Judgement", "evaluate", "judge", "picture"]
@@ -105,6 +105,9 @@ def judge(
         standing = _stood(found, evidence, view, frame, threshold)
     cases, standing = settle(standing, found.cases, progress(evidence, frame), at_once=frame.step > LONGEST_STEP)
     cases, logs = together(cases, features), evidence.logs
+    if left_out:
+        # Segments are compared with the same days as the whole.
+        cases = tuple(case if case.references else replace(case, references=frame.references) for case in cases)
     findings = told([case.finding for case in cases], frame.step)
     by_key = {case.finding.key: case for case in cases}
     rows = sorted(
@@ -179,7 +182,7 @@ def picture(
         features=FeaturesPanel(_status(evidence, "features", from_logs=True, present=bool(features)), focus, features),
         infra=_infra(evidence, judgement.gauges, judgement.cases, frame, focus),
         shadow=_shadow(evidence, frame, focus),
-        notes=(*_notes(evidence, view, frame, judgement.left_out), *evidence.notes),
+        notes=(*baseline_notes(next(iter(_traffic(evidence)), None), view, frame, judgement.left_out), *evidence.notes),
         accuracy=_accuracy(evidence, judgement, view, now, focus),
     )
 
@@ -384,26 +387,3 @@ def _traffic(evidence: Evidence) -> tuple[Traffic, ...]:
     logged = evidence.logs.traffic if evidence.logs is not None else None
     counted = evidence.metrics.traffic if evidence.metrics is not None and not evidence.filtered else None
     return tuple(part for part in (logged, counted) if part is not None)
-
-
-def _notes(evidence: Evidence, view: View, frame: Frame, left_out: tuple[LeftOut, ...]) -> tuple[str, ...]:
-    """What the answer is compared with where that is not plain, and what limits it: reference windows without data."""
-    traffic = next(iter(_traffic(evidence)), None)
-    if traffic is None:
-        return ()
-    filled = [window for window in frame.references if _holds_rows(traffic, window)]
-    if not filled:
-        hint = ": c chooses another baseline" if view.seasonal else ""
-        return (f"no baseline: the reference windows hold no data, so no change can be told{hint}",)
-    notes = []
-    if on_other_days(view, frame):
-        notes.append(days_in_words(frame, left_out))
-    elif view.seasonal:
-        notes.append("no history of other days: compared with the windows before")
-    if len(filled) < len(frame.references):
-        notes.append(f"thin baseline: {len(filled)} of {len(frame.references)} reference windows hold data")
-    return tuple(notes)
-
-
-def _holds_rows(traffic: Traffic, window: Window) -> bool:
-    return bool(window_sum(traffic.requests.t, traffic.requests.n, window).sum() > 0)

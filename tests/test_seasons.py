@@ -98,7 +98,8 @@ def test_a_bad_yesterday_neither_hides_todays_incident_nor_makes_a_healthy_day_o
 
         logs = model_logs(Model(median_ms=median, wobble=0.05, rate=on_day(7, 0, 20)), frame=FRAME)
         known = evidence(None, as_metrics(logs)) if as_prometheus else evidence(logs)
-        snapshot, _ = evaluate(known, DAYS, FRAME, float(NOW), threshold=0.6)
+        snapshot, cases = evaluate(known, DAYS, FRAME, float(NOW), threshold=0.6)
+        assert {case.references for case in cases} <= {snapshot.frame.references}, "segments have other days"
         slow = [f for f in snapshot.findings if f.signal is Signal.LATENCY]
         assert any(f.severity.rank >= Severity.WARNING.rank for f in slow) is urgent
         assert any(note.startswith("baseline: same time 2d 3d 4d 5d 6d ago; not 1d: shop ") for note in snapshot.notes)
