@@ -82,10 +82,12 @@ def days_in_words(frame: Frame, left_out: Iterable[LeftOut]) -> str:
     """Which days are the baseline and which are not, for a reader: "same time 1d 2d 4d ago; not 3d: no rows"."""
 
     def ago(window: Window) -> str:
-        return duration(frame.live.start - window.start)
+        return duration(round((frame.live.start - window.start) / DAY_S) * DAY_S)
 
-    used = " ".join(ago(window) for window in frame.references)
-    return "; ".join([f"baseline: same time {used} ago", *(f"not {ago(day.window)}: {day.why}" for day in left_out)])
+    used = dict.fromkeys(ago(window) for window in frame.references)
+    around = " and around it" if len(used) < len(frame.references) else ""
+    said = f"baseline: same time {' '.join(used)} ago{around}"
+    return "; ".join([said, *(f"not {ago(day.window)}: {day.why}" for day in left_out)])
 
 
 def baseline_notes(traffic: Traffic | None, view: View, frame: Frame, left_out: tuple[LeftOut, ...]) -> tuple[str, ...]:

@@ -112,6 +112,12 @@ def test_the_days_are_named_where_all_are_used() -> None:
     assert days_in_words(FRAME, ()) == snapshot.notes[0]
 
 
+def test_times_around_the_same_one_of_few_days_are_said_with_their_days() -> None:
+    frame = DAYS.frame(NOW, oldest=FRAME.live.start - 2.5 * DAY_S)
+    assert days_in_words(frame, ()) == "baseline: same time 1d 2d ago and around it"
+    assert days_in_words(WEEKS.frame(NOW), ()) == "baseline: same time 7d 14d 21d 28d ago"
+
+
 def test_without_history_of_other_days_the_windows_before_are_the_baseline() -> None:
     hours = FRAME.live.start - 5 * 3_600.0
     for view in (DAYS, WEEKS):
