@@ -426,4 +426,5 @@ class MetricFeed(Feed):
         self.evidence, self.answered = known, question
         self.query, self.elapsed_s = ring.query, ring.elapsed_s
         said = (self._look_back.problem,) if self._look_back.problem else ()
-        self.notes = (*catalog.notes, *said, *ring.warnings)
+        # What a known server does not expose is for `doctor`; that none is known is why the screen stays empty.
+        self.notes = (*(() if catalog.signals else catalog.notes), *said, *ring.warnings)
