@@ -74,6 +74,10 @@ class Dialect(Protocol):
         r"""The string x with every match of the RE2 `pattern` replaced; `\1` is its first group."""
         ...
 
+    def trimmed(self, x: str) -> str:
+        """The string x without the blanks (U+0020 alone) at its ends."""
+        ...
+
     def beginning(self, x: str, chars: int) -> str:
         """The first characters of the string x."""
         ...

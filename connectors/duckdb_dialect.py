@@ -76,6 +76,10 @@ class DuckDbDialect:
     def replaced(self, x: str, pattern: str, replacement: str) -> str:
         return f"regexp_replace({x}, {self.text(pattern)}, {self.text(replacement)}, 'g')"
 
+    def trimmed(self, x: str) -> str:
+        # Without the second argument every Unicode space goes.
+        return f"trim({x}, ' ')"
+
     def beginning(self, x: str, chars: int) -> str:
         return f"substr({x}, 1, {chars})"
 

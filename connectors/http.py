@@ -1,4 +1,4 @@
-"""HTTP for metric sources: one client per source, typed errors, few retries, a deadline and a cap on bytes."""
+"""HTTP for sources: one client per source, typed errors, few retries, a deadline and a cap on bytes."""
 
 from __future__ import annotations
 
@@ -125,8 +125,11 @@ class HttpSource:
         path: str,
         fields: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
     ) -> Answer:
         """One answer, whatever its status, unless the status is one that another try may cure.
+
+        `fields` are the form of a POST; with a `body`, as for a GET, they are part of the address.
 
         Retries connect failures, 429, 502, 503 (not a query timeout) and 504, all within `timeout_s`.
 
@@ -159,7 +162,7 @@ class HttpSource:
             sent = {**await self._own_headers(), **(headers or {})}
             try:
                 async with asyncio.timeout(self.timeout_s):
-                    return await retrying(self._once, method, path, fields or {}, sent)
+                    return await retrying(self._once, method, path, fields or {}, sent, body)
             except TimeoutError:
                 raise self._slow() from None
 
@@ -170,10 +173,12 @@ class HttpSource:
         async with self._proving:
             return await asyncio.to_thread(self._access.own_headers)
 
-    async def _once(self, method: str, path: str, fields: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
-        answer = await self._exchange(method, path, fields, headers)
+    async def _once(
+        self, method: str, path: str, fields: Mapping[str, str], headers: Mapping[str, str], body: bytes | None
+    ) -> Answer:
+        answer = await self._exchange(method, path, fields, headers, body)
         if answer.status == 401 and self._access.bearer_token_file is not None:
-            answer = await self._exchange(method, path, fields, headers)
+            answer = await self._exchange(method, path, fields, headers, body)
         detail = message_of(answer.body)
         if answer.status == 429:
             asked = answer.retry_after_s
@@ -185,7 +190,9 @@ class HttpSource:
             )
         return answer
 
-    async def _exchange(self, method: str, path: str, fields: Mapping[str, str], headers: Mapping[str, str]) -> Answer:
+    async def _exchange(
+        self, method: str, path: str, fields: Mapping[str, str], headers: Mapping[str, str], body: bytes | None
+    ) -> Answer:
         import httpx
 
         client = self._open()
@@ -193,8 +200,9 @@ class HttpSource:
         request = client.build_request(
             method,
             self.url + path,
-            params=dict(fields) if method == "GET" and fields else None,
-            data=dict(fields) if method == "POST" else None,
+            params=dict(fields) if (method == "GET" or body is not None) and fields else None,
+            data=dict(fields) if method == "POST" and body is None else None,
+            content=body,
             headers={"Accept-Encoding": encoding, **headers, **self._access.bearer()},
             extensions={"trace": self._trace()},
         )

@@ -303,6 +303,8 @@ class _Inference:
                     f"error_type is {' and '.join(sources)}; ok, success and codes below 400 are no errors"
                 )
             expression = parts[0] if len(parts) == 1 else f"coalesce({', '.join(parts)})"
+        else:
+            expression = text_sql(expression, self.override_types[expression], self.dialect)
         self.fields[name], self.kinds[name] = expression, "text"
 
     def _dims_and_features(self) -> tuple[dict[str, str], dict[str, tuple[str, Kind]]]:

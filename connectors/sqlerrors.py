@@ -25,7 +25,7 @@ def masked_sql(message: str, d: Dialect) -> str:
     text = message
     for pattern, replacement in MASKS:
         text = d.replaced(text, pattern, replacement)
-    return d.beginning(f"trim({text})", MESSAGE_CHARS)
+    return d.beginning(d.trimmed(text), MESSAGE_CHARS)
 
 
 @dataclass(frozen=True, slots=True)

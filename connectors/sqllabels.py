@@ -42,12 +42,12 @@ class LabelQuery:
         known, delay, came = f"{label} IS NOT NULL", "0", "NULL"
         if "label_ts" in self.logged:
             # A label without a time came with its row; one before its row is a skewed clock.
-            delay = d.as_double(f"greatest(coalesce({label_ts}, {ts}) - {ts}, 0)") + f" / {d.number(MICROS)}"
+            delay = d.widened(f"greatest(coalesce({label_ts}, {ts}) - {ts}, 0)") + f" / {d.number(MICROS)}"
             came = label_ts
             if self.known_at is not None:
                 known += f" AND coalesce({label_ts}, {ts}) <= {int(self.known_at * MICROS)}"
         rows = (
-            f"SELECT {d.bucket(ts, self.step)} AS t, model, {d.as_double(score)} AS x, CASE WHEN {known} THEN 1 ELSE 0 "
+            f"SELECT {d.bucket(ts, self.step)} AS t, model, {d.widened(score)} AS x, CASE WHEN {known} THEN 1 ELSE 0 "
             f"END AS known, {delay} AS delay, {came} AS came, {self.weight} AS w, "
             f"CASE WHEN {equal_sql('prediction', 'label', self.kinds, d)} THEN 1 ELSE 0 END AS hit "
             f"FROM {relation} AS logs WHERE {d.ident('prediction')} IS NOT NULL"

@@ -32,6 +32,12 @@ class TimeColumn:
         """SQL: microseconds since 1970 UTC, null when it cannot be read. A time without a zone is UTC."""
         return self.dialect.micros(self.expression, self.kind, self.ticks)
 
+    def extreme(self, aggregate: str) -> str:
+        """SQL: `min` or `max` of the times in microseconds, of the bare expression where an index may know it."""
+        if self._opaque:
+            return f"{aggregate}({self.micros})"
+        return self.dialect.micros(f"{aggregate}({self.expression})", self.kind, self.ticks)
+
     def inside(self, spans: Sequence[Window]) -> str:
         """SQL: the time lies in one of the spans; on the bare expression, so that row groups are skipped."""
         if not spans:

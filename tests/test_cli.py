@@ -221,7 +221,7 @@ def test_the_demo_runs_the_screen_on_a_live_fleet_and_cleans_up(
 ) -> None:
     def screen(_: Options, prepare: Callable[[], Options]) -> int:
         options = prepare()
-        assert any(Path(options.logs[0].path).iterdir())
+        assert any(Path(str(options.logs[0].path)).iterdir())
         assert options.scrape[0].url is not None
         with urllib.request.urlopen(options.scrape[0].url, timeout=20) as page:
             assert b'model="fraud"' in page.read()
@@ -232,7 +232,7 @@ def test_the_demo_runs_the_screen_on_a_live_fleet_and_cleans_up(
     assert run("demo", "--hours", "0.5", "--rate", "0.1", "--window", "15m", "--ascii") == 0
     options = options_of(started["app"])
     assert (options.view.window_s, options.ascii) == (900, True)
-    assert not Path(options.logs[0].path).exists()
+    assert not Path(str(options.logs[0].path)).exists()
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "onset 8 min ago: latency of fraud in version=42" in shown.err

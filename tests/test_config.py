@@ -98,6 +98,11 @@ def test_an_unknown_key_unlike_any_other_lists_those_that_are_known(tmp_path: Pa
         ("window: 30", 1, "window", "expected text"),
         ("logs: x", 1, "logs", "expected a list, got text"),
         ("logs:\n- path: p", 2, "logs[0]", "the key 'name' is missing"),
+        ("logs:\n- {name: a}", 2, "logs[0]", "exactly one of path and url"),
+        ("logs:\n- {name: a, path: p, url: http://h}", 2, "logs[0]", "exactly one of path and url"),
+        ("logs:\n- {name: a, url: http://h}", 2, "logs[0]", "url and table need each other"),
+        ("logs:\n- {name: a, path: p, headers_file: h}", 2, "logs[0]", "headers_file is for a url"),
+        ("logs:\n- {name: a, url: http://h, table: t, label_files: l}", 2, "logs[0]", "in a view"),
         ("slos:\n- model: m", 2, "slos[0]", "at least one of availability and latency"),
         ("slos:\n- {model: m, latency: 0.99}", 2, "slos[0]", "latency and latency_ms need each other"),
         ("slos:\n- {model: m, availability: 99.9}", 2, "slos[0].availability", "expected a number < 1.0"),
@@ -158,13 +163,15 @@ def test_paths_are_relative_to_the_folder_of_the_file(tmp_path: Path, monkeypatc
     assert [source.path for source in loaded.config.logs] == [f"{tmp_path}/in/*.parquet", "/home/me/x", "/y"]
 
 
-def test_a_file_that_merely_lies_in_the_working_directory_may_not_run_a_command(at_home: Path) -> None:
-    text = "prometheus:\n- name: a\n  url: http://h\n  bearer_token_command: [touch, x]\n"
+@pytest.mark.parametrize("kind", ["prometheus", "logs"])
+def test_a_file_that_merely_lies_in_the_working_directory_may_not_run_a_command(at_home: Path, kind: str) -> None:
+    table = "  table: t\n" * (kind == "logs")
+    text = f"{kind}:\n- name: a\n  url: http://h\n  bearer_token_command: [touch, x]\n{table}"
     written(at_home / "work/mltriage.yaml", text)
     with pytest.raises(ConfigError, match="found in the working directory") as caught:
         load()
     assert caught.value.line == 4
-    assert load(Path("mltriage.yaml")).config.prometheus[0].bearer_token_command == ("touch", "x")
+    assert getattr(load(Path("mltriage.yaml")).config, kind)[0].bearer_token_command == ("touch", "x")
 
 
 def test_a_remapped_key_must_name_a_binding(tmp_path: Path) -> None:

@@ -72,6 +72,12 @@ def test_a_source_flag_may_name_a_source_of_the_file(loaded: Loaded) -> None:
     assert (options.prometheus[1].name, options.prometheus[1].timeout) == ("h:9090", 10.0)
 
 
+def test_a_log_that_is_an_address_is_a_table_of_a_clickhouse() -> None:
+    (source,) = resolve(Flags(logs=("https://proxy:8443/ch/ml.inference",)), Loaded(Config()), NOW).logs
+    assert (source.url, source.table, source.path) == ("https://proxy:8443/ch", "ml.inference", None)
+    assert source.name == "proxy:8443/ch/ml.inference"
+
+
 def test_following_the_clock_is_what_a_moment_that_has_not_passed_means(loaded: Loaded) -> None:
     assert resolve(Flags(at="now"), loaded, NOW).view.live
     assert resolve(Flags(at="2099-01-01"), loaded, NOW).view.live
@@ -87,6 +93,8 @@ def test_following_the_clock_is_what_a_moment_that_has_not_passed_means(loaded: 
         (Flags(prometheus=("no-such-name",)), "prometheus"),
         (Flags(prometheus=("http://me:pw@h",)), "prometheus"),
         (Flags(logs=("",)), "logs"),
+        (Flags(logs=("http://clickhouse:8123",)), "logs"),
+        (Flags(logs=("http://me:pw@clickhouse:8123/log",)), "logs"),
     ],
 )
 def test_a_flag_that_cannot_be_used_is_named(loaded: Loaded, flags: Flags, flag: str) -> None:

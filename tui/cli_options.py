@@ -48,7 +48,10 @@ sources = flags_of(
     click.option("--prometheus", multiple=True, metavar="URL", help="A Prometheus, or a configured one's name."),
     click.option("--scrape", multiple=True, metavar="URL|FILE", help="A /metrics page, or a configured one's name."),
     click.option(
-        "--logs", multiple=True, metavar="PATH", help="Directory or glob of Parquet and JSON lines, or a name."
+        "--logs",
+        multiple=True,
+        metavar="PATH|URL",
+        help="Directory or glob of Parquet and JSON lines, http://HOST:8123/DB.TABLE of a ClickHouse, or a name.",
     ),
     click.option("--at", metavar="TIME", help="See the past as if it were now: -2h, 03:01, 2026-11-22T03:12Z."),
 )

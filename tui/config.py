@@ -93,9 +93,10 @@ def load(named: Path | None = None, environment: Mapping[str, str] = os.environ)
     loaded = Loaded(_convert(data, file, lines), file, lines)
     implicit = named is None and not environment.get(CONFIG_VARIABLE) and file == Path(LOCAL_CONFIG)
     commands = [
-        ("prometheus", i, "bearer_token_command")
-        for i, s in enumerate(loaded.config.prometheus)
-        if s.bearer_token_command
+        (kind, i, "bearer_token_command")
+        for kind, sources in (("prometheus", loaded.config.prometheus), ("logs", loaded.config.logs))
+        for i, source in enumerate(sources)
+        if source.bearer_token_command
     ]
     commands += [("targets", i, "secret_command") for i, t in enumerate(loaded.config.targets) if t.secret_command]
     if implicit and commands:

@@ -35,7 +35,26 @@ class Labels(_Section, frozen=True):
         return {name: (value,) for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
 
 
-class PrometheusSource(_Section, frozen=True):
+class Guarded(_Section, frozen=True):
+    """What a source behind HTTP wants to see of whoever asks."""
+
+    headers_file: Text | None = None
+    """File of `Name: value` lines, sent with every request."""
+    bearer_token_file: Text | None = None
+    bearer_token_command: Annotated[tuple[Text, ...], Meta(min_length=1)] | None = None
+    """Program and arguments that print the token; no shell."""
+    ca_file: Text | None = None
+    cert_file: Text | None = None
+    key_file: Text | None = None
+
+    def __post_init__(self) -> None:
+        if self.bearer_token_file and self.bearer_token_command:
+            raise ValueError("bearer_token_file and bearer_token_command exclude each other")
+        if bool(self.key_file) != bool(self.cert_file):
+            raise ValueError("cert_file and key_file need each other")
+
+
+class PrometheusSource(Guarded, frozen=True, kw_only=True):
     """A Prometheus, or anything that speaks its HTTP API."""
 
     name: Text
@@ -49,21 +68,10 @@ class PrometheusSource(_Section, frozen=True):
     """Matchers of the alerts (`ALERTS`) that are marked on the charts; `none` marks none."""
     queries: dict[str, Text] = {}
     """Canonical signal -> own PromQL, in place of the preset's."""
-    headers_file: Text | None = None
-    """File of `Name: value` lines, sent with every request."""
-    bearer_token_file: Text | None = None
-    bearer_token_command: Annotated[tuple[Text, ...], Meta(min_length=1)] | None = None
-    """Program and arguments that print the token; no shell."""
-    ca_file: Text | None = None
-    cert_file: Text | None = None
-    key_file: Text | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_url(self.url)
-        if self.bearer_token_file and self.bearer_token_command:
-            raise ValueError("bearer_token_file and bearer_token_command exclude each other")
-        if bool(self.key_file) != bool(self.cert_file):
-            raise ValueError("cert_file and key_file need each other")
 
 
 class ScrapeSource(_Section, frozen=True):
@@ -107,11 +115,17 @@ class Fields(_Section, frozen=True):
         return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
 
 
-class LogSource(_Section, frozen=True):
-    """A directory or glob of Parquet and JSON-lines files with one row per inference."""
+class LogSource(Guarded, frozen=True, kw_only=True):
+    """One row per inference: a directory or glob of Parquet and JSON-lines files, or a table of a ClickHouse."""
 
     name: Text
-    path: Text
+    path: Text | None = None
+    url: Text | None = None
+    """HTTP interface of a ClickHouse."""
+    table: Text | None = None
+    """Its table or view, as `table` or `database.table`."""
+    timeout: Seconds | None = None
+    """Seconds that one query of it may take; 30 where it is not set."""
     label_files: Text | None = None
     """Directory or glob of files with request_id, label and label_ts, joined to the rows."""
     fields: Fields = Fields()
@@ -122,6 +136,20 @@ class LogSource(_Section, frozen=True):
     """Feature -> SQL expression. Empty: inferred from the columns."""
     where: Text | None = None
     """SQL condition that every row must meet."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.path is None) == (self.url is None):
+            raise ValueError("exactly one of path and url is needed")
+        if (self.table is None) != (self.url is None):
+            raise ValueError("url and table need each other")
+        if self.url is not None:
+            _check_url(self.url)
+            if self.label_files:
+                raise ValueError("label_files are joined to files: join the labels of a ClickHouse in a view")
+        remote = ("timeout", *Guarded.__struct_fields__)
+        if self.path is not None and (given := [name for name in remote if getattr(self, name) is not None]):
+            raise ValueError(f"{given[0]} is for a url")
 
 
 class Incidents(_Section, frozen=True):

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from connectors.base import RejectedError
-from tui.config_schema import PrometheusSource
+from tui.config_schema import LogSource, PrometheusSource
+
+ProtectedSource = PrometheusSource | LogSource
 
 COMMAND_TIMEOUT_S = 20.0
 COMMAND_REUSE_S = 60.0
@@ -18,7 +20,7 @@ COMMAND_REUSE_S = 60.0
 class Credentials:
     """The headers that one source wants to see."""
 
-    def __init__(self, source: PrometheusSource, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, source: ProtectedSource, clock: Callable[[], float] = time.monotonic) -> None:
         self._source = source
         self._clock = clock
         self._printed: tuple[float, str] | None = None
@@ -44,7 +46,7 @@ class Credentials:
         return headers
 
 
-def _header_lines(source: PrometheusSource, file: str) -> dict[str, str]:
+def _header_lines(source: ProtectedSource, file: str) -> dict[str, str]:
     headers = {}
     for number, line in enumerate(_read(source, file).splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -56,7 +58,7 @@ def _header_lines(source: PrometheusSource, file: str) -> dict[str, str]:
     return headers
 
 
-def _read(source: PrometheusSource, file: str) -> str:
+def _read(source: ProtectedSource, file: str) -> str:
     try:
         return Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -66,7 +68,7 @@ def _read(source: PrometheusSource, file: str) -> str:
         ) from None
 
 
-def _run(source: PrometheusSource, command: tuple[str, ...]) -> str:
+def _run(source: ProtectedSource, command: tuple[str, ...]) -> str:
     title = f"{source.name}: bearer_token_command {command[0]!r}"
     try:
         done = subprocess.run(

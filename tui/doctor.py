@@ -115,9 +115,9 @@ async def source_checks(options: Options) -> list[tuple[str, list[Check]]]:
 async def server_check(source: PrometheusSource) -> list[Check]:
     """Which version answers and how many of its targets are up, where the server offers that."""
     from connectors.prom_session import PromClient
-    from tui.sources import prometheus_access
+    from tui.sources import access_to
 
-    client = await asyncio.to_thread(PromClient, source.url, prometheus_access(source))
+    client = await asyncio.to_thread(PromClient, source.url, access_to(source))
     try:
         found = await asyncio.wait_for(asyncio.to_thread(client.check), DEADLINE_S)
     except (SourceError, TimeoutError) as error:

@@ -131,7 +131,7 @@ def resolve(flags: Flags, loaded: Loaded, now: float) -> Options:
         sources = (
             _named("prometheus", flags.prometheus, config.prometheus, _prometheus),
             _named("scrape", flags.scrape, config.scrape, _scrape),
-            _named("logs", flags.logs, config.logs, lambda path: LogSource(name=path, path=path)),
+            _named("logs", flags.logs, config.logs, _logs),
         )
         origins |= {
             kind: f"--{kind}" if getattr(flags, kind) else "command line" for kind in ("prometheus", "scrape", "logs")
@@ -275,6 +275,16 @@ def _scrape(target: str) -> ScrapeSource:
     if target.startswith(("http://", "https://")):
         return ScrapeSource(name=_short(target), url=target)
     return ScrapeSource(name=target, file=str(Path(target)))
+
+
+def _logs(place: str) -> LogSource:
+    if not place.startswith(("http://", "https://")):
+        return LogSource(name=place, path=place)
+    parts = urlsplit(place)
+    above, _, table = parts.path.rpartition("/")
+    if not table:
+        raise ValueError("the address of a ClickHouse ends in its table: http://host:8123/database.table")
+    return LogSource(name=_short(place), url=parts._replace(path=above).geturl(), table=table)
 
 
 def _short(url: str) -> str:

@@ -24,7 +24,10 @@ def open_session(options: Options, clock: Clock = time.time) -> Session:
     """A session over every source. One that cannot be opened is there too, and says why when it is asked."""
     from analysis.confidence import EDGES
 
-    logs = [LogFeed(_opened(open_logs, source, "files"), EDGES, clock) for source in options.logs]
+    logs = [
+        LogFeed(_opened(open_logs, source, "clickhouse" if source.url else "files"), EDGES, clock)
+        for source in options.logs
+    ]
     metrics = [
         *(MetricFeed(_opened(open_prometheus, source, "prometheus"), clock) for source in options.prometheus),
         *(MetricFeed(_opened(open_scrape, sources, "scrape"), clock) for sources in _by_name(options.scrape)),
@@ -49,21 +52,32 @@ def _outside(options: Options, metrics: Sequence[MetricFeed]) -> Outside:
 
 
 def open_logs(source: LogSource) -> LogStore:
-    """The store over a directory or glob of log files."""
-    from connectors.duckdb_store import DuckDbStore
+    """The store over a directory or glob of log files, or over a table of a ClickHouse."""
     from connectors.mapping import Mapping
 
     mapping = Mapping(source.fields.mapping(), source.dims, source.features, source.where)
-    return DuckDbStore(
-        [source.path], mapping, labels=[source.label_files] if source.label_files else [], name=source.name
-    )
+    if source.url is not None and source.table is not None:
+        from connectors.clickhouse_store import TIMEOUT_S, ClickHouseStore
+
+        return ClickHouseStore(
+            source.url,
+            source.table,
+            mapping,
+            access=access_to(source),
+            name=source.name,
+            timeout_s=source.timeout or TIMEOUT_S,
+        )
+    from connectors.duckdb_store import DuckDbStore
+
+    labels = [source.label_files] if source.label_files else []
+    return DuckDbStore([source.path] if source.path else [], mapping, labels=labels, name=source.name)
 
 
 def open_prometheus(source: PrometheusSource) -> MetricStore:
     """The store over one Prometheus."""
     from connectors.prometheus import PrometheusStore
 
-    access = prometheus_access(source)
+    access = access_to(source)
     return PrometheusStore(
         source.url,
         headers=access.headers,
@@ -78,7 +92,7 @@ def open_prometheus(source: PrometheusSource) -> MetricStore:
     )
 
 
-def prometheus_access(source: PrometheusSource) -> Access:
+def access_to(source: PrometheusSource | LogSource) -> Access:
     """How to get in: certificates, and headers that are read for each request."""
     from connectors.http import Access
     from tui.credentials import Credentials
