@@ -153,6 +153,9 @@ class Finding:
     unit: str = ""
     onset: float | None = None
     """Unix seconds; None when no onset can be told."""
+    onset_between: tuple[float, float] | None = None
+    """The first and the last bucket in which it may as well have begun, unix seconds; None for an event, and where the
+    onset itself is not known."""
     subject: str = ""
     """The error type, feature, metric, dependency, measure or version that the signal is about."""
     check: str = ""

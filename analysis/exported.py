@@ -82,6 +82,7 @@ def exported_case(quantiles: Exported, requests: Counts, frame: Frame, model: st
             baseline=worst.baseline,
             unit="ms",
             onset=None if onset is None else float(onset.start),
+            onset_between=None if onset is None else onset.between,
             check=name,
         ),
         None,

@@ -256,6 +256,7 @@ def _case(
             baseline=usual if math.isfinite(usual) else None,
             unit=reading.series.unit if unit is None else unit,
             onset=None if onset is None else float(onset.start),
+            onset_between=None if onset is None else onset.between,
             subject=subject_of(reading),
             check=reading.series.metric,
         ),

@@ -24,6 +24,9 @@ MIN_BEYOND = 2
 """Groups beyond the knee below which it is not known."""
 
 CANDIDATES = 32
+LEAST_RANGE = 1.3
+"""Times its 5th percentile that the 95th of the request rate must reach: a steady load shows no knee."""
+
 MAX_P = 0.001
 CLIMB = 1.5
 """Times the latency at the knee that the highest rates must reach."""
@@ -128,9 +131,13 @@ def knee_of(latency: Histogram, model: str) -> Knee | None:
     counts, bins = own.n[:, 0], own.bins
     if not isinstance(bins, NumericBins) or len(counts) < MIN_BUCKETS:
         return None
-    medians = quantiles(counts, bins.edges, (0.5,))[:, 0]
     # The newest bucket is still being filled.
-    return knee(counts.sum(axis=1)[:-1] / own.step, medians[:-1])
+    counts = counts[:-1]
+    rate = counts.sum(axis=1) / own.step
+    low, high = np.quantile(rate, (0.05, 0.95))
+    if high < LEAST_RANGE * low:
+        return None
+    return knee(rate, quantiles(counts, bins.edges, (0.5,))[:, 0])
 
 
 def with_knee(case: Case, latency: Histogram | None, model: str) -> Case:

@@ -68,6 +68,7 @@ def repeats_case(repeats: Repeats, frame: Frame, newest: float | None, model: st
             baseline=check.baseline,
             unit="ratio",
             onset=None if onset is None else float(onset.start),
+            onset_between=None if onset is None else onset.between,
             subject=SUBJECT,
             check=check.check,
         ),

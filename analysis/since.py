@@ -33,6 +33,11 @@ class Since:
     low: int
     high: int
 
+    @property
+    def between(self) -> tuple[float, float]:
+        """The interval alone, as a finding carries it."""
+        return float(self.low), float(self.high)
+
 
 @dataclass(frozen=True, slots=True)
 class Course:

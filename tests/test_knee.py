@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from analysis.answer import Signal
 from analysis.knee import knee
+from analysis.triage import evaluate
+from analysis.view import View
+from tests.evidence import FRAME, NOW, ONSET, Model, evidence, model_logs
 
 Floats = NDArray[np.float64]
 
@@ -89,3 +95,28 @@ def test_the_knee_moves_with_the_units_of_its_axes(per_s: float, per_ms: float) 
     assert scaled is not None
     assert scaled.rate == pytest.approx(plain.rate * per_s)
     assert scaled.climb == pytest.approx(plain.climb, rel=1e-4)
+
+
+def test_the_rate_finding_says_that_the_load_is_beyond_the_knee() -> None:
+    """A model whose median climbs with its rate, and a surge above it."""
+    wave = 2 * math.pi / 7_200
+
+    def load(t: float) -> float:
+        usual = 40.0 + 12.0 * math.sin(wave * t)
+        return 300.0 if t >= ONSET else usual
+
+    def median(t: float) -> float:
+        return 40.0 * max(1.0, load(t) / 45.0) ** 3
+
+    snapshot, _ = evaluate(evidence(model_logs(Model(rate=load, median_ms=median))), View(), FRAME, NOW, threshold=0.6)
+    (rate,) = [finding for finding in snapshot.findings if finding.signal is Signal.REQUEST_RATE]
+    assert "beyond the knee of ~4" in rate.title
+    found = snapshot.latency.knee
+    assert found is not None
+    assert found.beyond
+    assert found.rate == pytest.approx(45.0, rel=0.15)
+
+
+def test_a_steady_load_shows_no_knee() -> None:
+    snapshot, _ = evaluate(evidence(model_logs(Model(clumping=0.05))), View(), FRAME, NOW, threshold=0.6)
+    assert snapshot.latency.knee is None

@@ -28,6 +28,8 @@ from analysis.printable import printable
 from analysis.words import duration, milliseconds, percent, quantity
 from tui.options import Options
 from tui.report_latency import latency, number
+from widgets.text import since as began
+from widgets.text import within
 
 if TYPE_CHECKING:
     from tui.session import Session
@@ -193,6 +195,7 @@ def _finding(finding: Finding, now: float, ranks: Mapping[FindingKey, int]) -> d
         "phase": finding.phase,
         "title": finding.title,
         "onset": _time(finding.onset),
+        "onset_between": None if finding.onset_between is None else [_time(at) for at in finding.onset_between],
         "onset_s_ago": None if finding.onset is None else number(max(0.0, now - finding.onset)),
         "now": number(finding.now),
         "baseline": number(finding.baseline),
@@ -334,6 +337,8 @@ def _finding_lines(snapshot: Snapshot) -> list[str]:
         finding = row.finding
         since = "" if finding.onset is None else f"t-{duration(max(0.0, now - finding.onset))}"
         where = f"  {segment_words(finding.where[0])}" if finding.where else ""
+        if row.leads and finding.onset_between is not None:
+            where += f"  since {began(finding.onset, finding.onset_between, near=now)}"
         lines.append(
             f"{'' if row.leads else '  '}{finding.severity!s:<8} {since:<7} {finding.signal:<12}"
             f" {printable(finding.model):<8} {printable(finding.title)}{_phase(finding)}{where}"
@@ -390,7 +395,7 @@ def as_markdown(snapshot: Snapshot) -> str:
             hook, title = "" if line.leads else "└ ", f"{finding.title}{_phase(finding)}{_relation(line)}"
             cells = (
                 f"{hook}{finding.severity}",
-                _time(finding.onset) or "",
+                "" if finding.onset is None else f"{_time(finding.onset)}{within(finding.onset_between)}",
                 finding.signal,
                 finding.model,
                 title,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from analysis.answer import Finding, Segment, Snapshot
 from analysis.filters import ALL, Eq, Filter, conjunction, format_filter
 from analysis.words import percent, quantity
+from widgets.text import within
 
 if TYPE_CHECKING:
     from connectors.base import LogStore
@@ -42,7 +43,9 @@ async def text(session: Session, snapshot: Snapshot, finding: Finding, segment: 
     frame = snapshot.frame.live
     lines = [
         " ".join(part for part in (finding.severity, finding.model, finding.title) if part),
-        f"since {_time(finding.onset)}" if finding.onset is not None else "since: no onset can be told",
+        "since: no onset can be told"
+        if finding.onset is None
+        else f"since {_time(finding.onset)}{within(finding.onset_between)}",
         f"window {_time(frame.start)} to {_time(frame.end)} against {snapshot.view.baseline.label},"
         f" n {quantity(finding.n)} against {quantity(finding.n_baseline)}",
         *(_segment(found) for found in finding.where),

@@ -12,7 +12,7 @@ from widgets.chart import Picture, Polyline, draw, legend
 from widgets.lines import Column, Line, Run, heading, layout, row
 from widgets.look import Look, Scene
 from widgets.panel import OPEN, Panel
-from widgets.text import NONE, clock, count, duration, ms, percent, ratio
+from widgets.text import NONE, count, duration, ms, percent, ratio, since
 
 if TYPE_CHECKING:
     from analysis.evidence import Floats
@@ -136,9 +136,9 @@ class LatencyPanel(Panel[LatencyPart], can_focus=True):
             words = f"latency climbs with load beyond {part.knee.words}; now {count(part.knee.now)} req/s"
             out.append((("  knee: ", "dim"), (words, "warning" if part.knee.beyond else "dim")))
         if part.told is not None and part.told.onset is not None:
-            since = clock(part.told.onset, self.look.clock_zone)
+            began = since(part.told.onset, part.told.onset_between, self.look.clock_zone, near=scene.now)
             title, role = self.foreign(part.told.title), str(part.told.severity.value)
-            out.append(((f"  since {since}: ", "dim"), (title, role), (f"  n {count(part.told.n)}", "dim")))
+            out.append(((f"  since {began}: ", "dim"), (title, role), (f"  n {count(part.told.n)}", "dim")))
         return out
 
     def _slow(self, part: LatencyPart, width: int) -> list[Line]:

@@ -161,6 +161,28 @@ def clock(t: float | None, zone: tzinfo | None = UTC, *, seconds: bool = False, 
     return f"{text}Z" if zone is UTC else f"{text} {moment.tzname() or ''}".rstrip()
 
 
+def since(
+    t: float | None, between: tuple[float, float] | None, zone: tzinfo | None = UTC, *, near: float | None = None
+) -> str:
+    """When something began, and between which minutes it may have: `14:03Z (14:02-14:05)`.
+
+    Args:
+        near: a moment, unix seconds; an onset a day or more away from it carries its date.
+    """
+    text = clock(t, zone)
+    if t is None or text == NONE:
+        return NONE
+    if near is not None and abs(near - t) >= 86_400:
+        text = f"{datetime.fromtimestamp(t, UTC).astimezone(zone):%m-%d} {text}"
+    return text + within(between, zone)
+
+
+def within(between: tuple[float, float] | None, zone: tzinfo | None = UTC) -> str:
+    """An interval of time behind a moment: ` (14:02-14:05)`; empty where it is one minute, or not known."""
+    low, high = (clock(moment, zone, named=False) for moment in between or (0.0, 0.0))
+    return "" if low == high else f" ({low}-{high})"
+
+
 def fit(text: str, width: int, *, right: bool = False, ascii: bool = False) -> str:  # noqa: A002
     """`text` in exactly `width` cells: padded with blanks, or cut with an ellipsis."""
     cells = len(text) if text.isascii() else cell_len(text)
