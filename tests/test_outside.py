@@ -25,6 +25,7 @@ from tests.test_write_mode import silencer
 from tui.app import Triage
 from tui.config_schema import IncidentTarget
 from tui.outside import Outside
+from tui.screens.card import Tick
 from widgets.incidents import IncidentsPanel
 from widgets.latency import LatencyPanel
 from widgets.panel import text_of
@@ -136,7 +137,9 @@ async def test_an_alert_is_a_mark_on_the_charts_and_a_line_of_the_timeline_befor
             app = await located(pilot)
             panel = app.main.query_one(LatencyPanel)
             await until(pilot, lambda: any(mark.text == "HighLatency" for mark in panel.chart_marks()))
-            await pilot.press("F", "enter")
+            await pilot.press("F")
+            app.screen.query_one("#tell-0", Tick).action_turn()
+            await pilot.press("enter")
             await until(pilot, lambda: app.incident_at_hand is not None)
             assert timeline(kept(chosen)[0]) == ["version 41->42", "alert HighLatency"]
             server.taken.append(second)
