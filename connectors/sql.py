@@ -257,7 +257,9 @@ class SqlStore(SegmentQuestions):
             query = CountedQuery({name: bins[name] for name in names}, step, d)
             replies.append(await self._ask(spans, where, {"model", *names}, query.sql, width=0))
             found |= query.histograms(replies[-1].column)
-        for names in batches([name for name in bins if name not in found], BINNED_PER_QUERY):
+        # Without the keyword each field of a statement reads the binned rows of all its fields anew.
+        size = BINNED_PER_QUERY if d.materialized else COUNTED_PER_QUERY
+        for names in batches([name for name in bins if name not in found], size):
             binned = BinnedQuery({n: bins[n] for n in names}, mapped.kinds, step, self._weight(mapped.schema), d)
             replies.append(await self._ask(spans, where, {"model", *names}, binned.sql, width=2 * len(names)))
             found |= binned.histograms(replies[-1].column)

@@ -20,6 +20,7 @@ from connectors.base import By
 from connectors.clickhouse_store import ClickHouseStore
 from connectors.duckdb_store import DuckDbStore
 from connectors.http import Access
+from connectors.mapping import Mapping
 from tests.clickhouse_server import PASSWORD, USER, ClickHouse
 from tests.logs import START, write_parquet
 from tests.test_shadow_rows import shadowed
@@ -145,6 +146,19 @@ async def test_features_are_binned_and_counted_alike(stores: Pair) -> None:
     assert expected["odd"].nonfinite.sum() > 0
     assert expected["amount"].null.sum() > 0
     same(found, expected)
+
+
+async def test_weighted_rows_are_counted_alike_a_few_fields_at_a_time(server: ClickHouse, folder: Path) -> None:
+    mapping = Mapping(fields={"weight": "1.5"})
+    pair = ClickHouseStore(server.url, "ml.log", mapping, access=ACCESS), DuckDbStore([str(folder)], mapping)
+    bins = (await pair[1].feature_bins((HOUR,))).value
+    found, expected = [await store.features((HOUR,), STEP, bins) for store in pair]
+    same(found.value, expected.value)
+    assert found.query.count("WITH binned") > expected.query.count("WITH binned")
+    traffic = [(await store.series((HOUR,), STEP)).value for store in pair]
+    same(traffic[0], traffic[1])
+    for store in pair:
+        await store.close()
 
 
 async def test_confidence_errors_labels_and_repeats_are_counted_alike(stores: Pair) -> None:
