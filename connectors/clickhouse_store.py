@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from analysis.view import Window
@@ -182,7 +182,9 @@ class ClickHouseStore(SqlStore):
             stats |= read_stats(part, row)
             models = int(row["models"] or 0)
         layout = infer(leaves, columns, stats, models, override, types, _DIALECT)
-        return _State(layout, columns, sample, await self._rows(sample))
+        version = (await self._transport.run("SELECT version() AS v"))["v"][0]
+        schema = replace(layout.schema, notes=(f"ClickHouse {version}", *layout.schema.notes))
+        return _State(replace(layout, schema=schema), columns, sample, await self._rows(sample))
 
     async def _typed(self) -> tuple[Override, dict[str, str]]:
         """The expressions of the configuration as values, and the type of each.

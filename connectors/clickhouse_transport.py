@@ -47,6 +47,7 @@ SETTINGS = {
 _CODE = re.compile(r"Code: (\d+)\. DB::Exception: ")
 _TAIL = re.compile(r"\s*\(version [^()]*(?:\([^()]*\))?[^()]*\)\s*$")
 
+_WHEN_SLOW = "choose a shorter window or a filter, or raise the timeout"
 _Error = tuple[type[SourceError], str, str]
 _LOGIN: _Error = (
     RejectedError, "not logged in", "X-ClickHouse-User and X-ClickHouse-Key go into headers_file, or a token into "
@@ -61,7 +62,7 @@ _ERRORS: dict[int, _Error] = {
     81: (MissingDataError, "no such database", "check table in the configuration, and the user's rights"),
     115: (RejectedError, "the server is too old", "ClickHouse 24 or newer is needed"),
     158: _TOO_LARGE,
-    159: (UnreachableError, "query too slow", "choose a shorter window or a filter, or raise the timeout"),
+    159: (UnreachableError, "query too slow", _WHEN_SLOW),
     164: _SETTINGS,
     192: _LOGIN,
     193: _LOGIN,
@@ -91,7 +92,7 @@ class ClickHouseTransport:
         timeout_s: float,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._http = HttpSource(url, access, timeout_s=timeout_s + GRACE_S, transport=transport)
+        self._http = HttpSource(url, access, timeout_s=timeout_s + GRACE_S, transport=transport, when_slow=_WHEN_SLOW)
         self._settings = {**SETTINGS, "max_execution_time": f"{timeout_s:g}"}
         self._kills: set[asyncio.Task[None]] = set()
 

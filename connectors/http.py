@@ -103,6 +103,7 @@ class HttpSource:
         timeout_s: float = 10.0,
         transport: httpx.AsyncBaseTransport | None = None,
         max_bytes: int = MAX_BYTES,
+        when_slow: str = "widen the step, narrow the selector, or raise the timeout",
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -113,6 +114,7 @@ class HttpSource:
         self._access = access or Access()
         self._transport = transport
         self._max_bytes = max_bytes
+        self._when_slow = when_slow
         self._client: httpx.AsyncClient | None = None
         self._flight: set[asyncio.Task[Any]] = set()
         self._connect_s: float | None = None
@@ -270,8 +272,8 @@ class HttpSource:
         return trace
 
     def _slow(self) -> UnreachableError:
-        hint = "widen the step, narrow the selector, or raise the timeout"
-        return UnreachableError("no answer in time", f"{self.place}: nothing within {self.timeout_s:g} s", hint)
+        words = f"{self.place}: nothing within {self.timeout_s:g} s"
+        return UnreachableError("no answer in time", words, self._when_slow)
 
     @asynccontextmanager
     async def _tracked(self) -> AsyncIterator[None]:

@@ -24,6 +24,8 @@ from connectors.mapping import Mapping
 from tests.clickhouse_server import PASSWORD, USER, ClickHouse
 from tests.logs import START, write_parquet
 from tests.test_shadow_rows import shadowed
+from tui.config_schema import LogSource
+from tui.sources import open_logs
 
 HOUR = Window(START, START + 3_600)
 STEP = 300
@@ -123,6 +125,18 @@ async def test_columns_are_understood_alike(stores: Pair) -> None:
     assert found.features == expected.features
     assert found.missing == expected.missing
     assert found.columns["region"] == "LowCardinality(Nullable(String))"
+
+
+async def test_a_source_of_the_configuration_is_read_with_the_headers_of_its_file(
+    server: ClickHouse, folder: Path, tmp_path: Path
+) -> None:
+    headers = tmp_path / "headers"
+    headers.write_text(f"X-ClickHouse-User: {USER}\nX-ClickHouse-Key: {PASSWORD}\n", encoding="utf-8")
+    store = open_logs(LogSource(name="warehouse", url=server.url, table="ml.log", headers_file=str(headers)))
+    schema = await store.describe()
+    await store.close()
+    assert (store.name, store.kind) == ("warehouse", "clickhouse")
+    assert schema.notes[0].startswith("ClickHouse ")
 
 
 async def test_the_newest_and_the_oldest_row_are_known(stores: Pair) -> None:
