@@ -221,6 +221,9 @@ async def test_segments_are_counted_alike(stores: Pair, max_leaves: int, monkeyp
     assert expected.n.sum() > 2_000
     assert _leaves(found) == _leaves(expected)
     assert found.dims == expected.dims
+    cuts = {"amount": (10.0, 30.0), "odd": (0.0,)}
+    found, expected = [(await s.segments((HOUR,), (FAILED,), ("amount", "odd"), cuts=cuts)).value for s in stores]
+    assert _leaves(found) == _leaves(expected)
 
 
 def _leaves(cube: Cube) -> dict[tuple[str, ...], list[float]]:

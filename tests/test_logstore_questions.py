@@ -222,7 +222,7 @@ async def test_values_that_many_rows_have_get_a_bin_of_their_own_among_absurd_on
 async def test_a_list_of_few_numbers_is_complete_although_frequent_ones_are_counted_in_a_part_of_the_sample(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.sql.SAMPLE_ROWS", 3_000)
+    monkeypatch.setattr("connectors.sqlfeatures.SAMPLE_ROWS", 3_000)
     steps = np.repeat(np.arange(15.0), [3_860, *[10] * 14])
     frame = rows(4_000).assign(f_step=pd.array(np.random.default_rng(1).permutation(steps), dtype="Float64"))
     write_parquet(tmp_path / "a.parquet", frame, "ts, model, f_step, amount AS f_amount")
