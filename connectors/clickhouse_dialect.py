@@ -11,7 +11,7 @@ from connectors.sqlrows import numeric_bin_sql
 
 
 class ClickHouseDialect:
-    """ClickHouse 24 and newer."""
+    """ClickHouse 24.3, from which on its present analyzer of queries is the default, and newer."""
 
     materialized = ""
 

@@ -33,6 +33,7 @@ SETTINGS = {
     "result_overflow_mode": "throw",
     "timeout_overflow_mode": "throw",
     "max_query_size": str(4 * 2**20),  # 40 features with their bins are more than the usual 256 KiB
+    "distributed_product_mode": "global",  # a subquery over a distributed table sees the rows of every shard
     # What standard SQL says, and the questions rely on:
     "aggregate_functions_null_for_empty": "1",
     "cast_keep_nullable": "1",
@@ -60,7 +61,7 @@ _BUSY: _Error = (UnreachableError, "the server is busy", "ask less often (refres
 _ERRORS: dict[int, _Error] = {
     60: (MissingDataError, "no such table", "check table in the configuration, and the user's rights"),
     81: (MissingDataError, "no such database", "check table in the configuration, and the user's rights"),
-    115: (RejectedError, "the server is too old", "ClickHouse 24 or newer is needed"),
+    115: (RejectedError, "the server is too old", "ClickHouse 24.3 or newer is needed"),
     158: _TOO_LARGE,
     159: (UnreachableError, "query too slow", _WHEN_SLOW),
     164: _SETTINGS,

@@ -101,6 +101,32 @@ async def test_expressions_of_the_configuration_are_read_with_their_types(server
         assert dict((await store.top_values((HOUR,), "parity")).value) == {"0": 1_200, "1": 1_200}
 
 
+async def test_spans_of_an_opentelemetry_exporter_are_read_through_their_maps(server: ClickHouse) -> None:
+    server.run(
+        "CREATE TABLE otel_traces (Timestamp DateTime64(9), ServiceName LowCardinality(String), Duration UInt64, "
+        "Kind Enum8('server' = 1, 'client' = 2), SpanAttributes Map(LowCardinality(String), String)) "
+        "ENGINE = MergeTree ORDER BY (ServiceName, Timestamp)",
+        "INSERT INTO otel_traces SELECT toDateTime64(1795305600 + number, 9, 'UTC'), 'ranker', number * 1000000, "
+        "if(number % 3 = 0, 'client', 'server'), if(number % 4 = 0, map('error.type', 'Timeout', 'region', 'eu'), "
+        "map('region', 'us')) FROM numbers(1200)",
+    )
+    mapping = Mapping(
+        fields={"model": "ServiceName", "latency_ms": "Duration / 1e6", "error_type": "SpanAttributes['error.type']"},
+        dims={"region": "SpanAttributes['region']", "kind": "Kind"},
+        where="Kind = 'server'",
+    )
+    async with opened(server, "otel_traces", mapping) as store:
+        traffic = (await store.series((HOUR,), 3_600)).value
+        assert traffic.requests.keys == (("ranker", "all"),)
+        assert traffic.requests.n.sum() == 800
+        assert traffic.errors is not None
+        assert traffic.errors.n.sum() == 200
+        assert traffic.latency is not None
+        assert traffic.latency.total.sum() == sum(i for i in range(1_200) if i % 3)
+        assert dict((await store.top_values((HOUR,), "region")).value) == {"us": 600, "eu": 200}
+        assert (await store.watermark()).newest == START + 1_199
+
+
 async def test_a_column_that_is_dropped_while_we_look_is_missed_and_the_rest_is_answered(server: ClickHouse) -> None:
     server.run(f"CREATE TABLE moving ENGINE = MergeTree ORDER BY ts AS {LOG}")
     now = 0.0
@@ -141,7 +167,6 @@ async def test_a_slow_query_is_let_go_within_200_ms_and_the_server_is_told(serve
 
 async def test_a_query_beyond_its_time_is_ended_by_the_server(server: ClickHouse) -> None:
     async with opened(server, timeout_s=0.3) as store:
-        await store.describe()
         with pytest.raises(UnreachableError, match="imeout exceeded") as caught:
             await store._transport.run("SELECT sleepEachRow(0.01) AS s FROM numbers(200) SETTINGS max_block_size = 10")
     assert caught.value.title == "query too slow"
