@@ -98,6 +98,8 @@ class Segment:
     """Other names of the same rows: conjunctions of dims that go together with these."""
     sampled: bool = False
     """The numbers are estimates from a sample and not verified yet."""
+    counted: float = 0.0
+    """How far the verification of a sampled segment is, 0..1."""
     alternative: bool = False
     """A wider or a narrower name of what another segment tells; never the first."""
 

@@ -255,6 +255,25 @@ class Cube:
 
 
 @dataclass(frozen=True, slots=True)
+class Sums:
+    """Sums of a numeric value per combination of dimension values; rows where it is null or no number do not count.
+
+    Row i is the leaf {dims[d]: values[d][codes[i, d]]}.
+    """
+
+    dims: tuple[str, ...]
+    values: tuple[tuple[str, ...], ...]
+    codes: Ints
+    """[L, D]"""
+    n: Floats
+    """[L] rows."""
+    total: Floats
+    """[L] sum of the values."""
+    squares: Floats
+    """[L] sum of their squares."""
+
+
+@dataclass(frozen=True, slots=True)
 class CodedRows:
     """A bounded sample of rows, their dimension values as codes, and what each row stands for."""
 

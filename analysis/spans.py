@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from analysis.view import Window
 
@@ -35,3 +35,22 @@ def intersect(windows: Iterable[Window], other: Iterable[Window]) -> tuple[Windo
     """The seconds that both sets hold, as disjoint, ascending windows."""
     mine = union(windows)
     return subtract(mine, subtract(mine, other))
+
+
+def pieces(windows: Sequence[Window], most: int) -> tuple[tuple[Window, ...], ...]:
+    """Ascending windows in at most `most` groups of about equal length; a window is cut where a group ends."""
+    ordered = union(windows)
+    total = sum(window.length for window in ordered)
+    count = max(1, min(most, total))
+    ends = [total * (i + 1) // count for i in range(count)]
+    groups: list[list[Window]] = [[]]
+    done = 0
+    for window in ordered:
+        start = window.start
+        while start < window.end:
+            stop = min(window.end, start + ends[len(groups) - 1] - done)
+            groups[-1].append(Window(start, stop))
+            done, start = done + stop - start, stop
+            if done == ends[len(groups) - 1] and done < total:
+                groups.append([])
+    return tuple(tuple(group) for group in groups if group)

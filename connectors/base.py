@@ -21,6 +21,7 @@ from analysis.evidence import (
     MetricEvidence,
     Pairs,
     Repeats,
+    Sums,
     Traffic,
 )
 from analysis.filters import ALL, Filter, Scalar
@@ -200,6 +201,17 @@ class LogStore(Protocol):
         A numeric feature may be a dim where `cuts` names the ascending values at which it is cut: its values are then
         `..12`, `12..120` and so on, and a filter takes them as it takes any value.
         """
+        ...
+
+    async def segment_sums(
+        self,
+        spans: Sequence[Window],
+        value: str,
+        dims: Sequence[str],
+        where: Filter = ALL,
+        cuts: Mapping[str, tuple[float, ...]] = ...,
+    ) -> Fetched[Sums]:
+        """Rows, sum and sum of squares of a numeric field or feature per combination, as in `segments`."""
         ...
 
     async def segment_rows(

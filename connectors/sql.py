@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis.evidence import (
     OTHER,
-    Cube,
     ErrorCounts,
     Fetched,
     Labels,
@@ -27,8 +26,7 @@ from analysis.filters import ALL, Filter, Scalar, conjunction, fields_of
 from analysis.view import Window
 from connectors.base import By, MissingDataError, Schema, SourceError, Watermark
 from connectors.dialect import MICROS, Dialect
-from connectors.sqlcube import MAX_LEAVES, SegmentQuery, fold
-from connectors.sqlcut import NO_CUTS, Cuts
+from connectors.sqlcut import Cuts
 from connectors.sqlerrors import COLUMNS as ERROR_COLUMNS
 from connectors.sqlerrors import ErrorQuery
 from connectors.sqlfeatures import FeatureQuestions
@@ -273,42 +271,6 @@ class SqlStore(SegmentQuestions, FeatureQuestions):
         columns = ("t", "model", "n", "ids")
         value: Fetched[Repeats | None] = reply.fetched(query.repeats({name: reply.column(name) for name in columns}))
         return value
-
-    async def segments(
-        self,
-        spans: Sequence[Window],
-        outcomes: Sequence[Filter],
-        dims: Sequence[str],
-        where: Filter = ALL,
-        cuts: Cuts = NO_CUTS,
-    ) -> Fetched[Cube]:
-        """Rows and outcome counts per combination of `dims`; null is "(null)", rare values are "(other)"."""
-        mapped = await self._mapped()
-        unknown = [dim for dim in dims if dim not in mapped.kinds]
-        if unknown:
-            raise MissingDataError(
-                f"the log has no dimension {unknown[0]!r}", hint="dims: " + ", ".join(mapped.schema.dims)
-            )
-        tests = [where_sql(outcome, mapped.kinds, self._dialect) for outcome in outcomes]
-        needed = {*dims, *(name for outcome in outcomes for name in fields_of(outcome))}
-        query = SegmentQuery(
-            tuple(dims), tuple(tests), self._weight(mapped.schema), mapped.kinds, self._dialect, MAX_LEAVES, cuts
-        )
-        warnings: list[str] = []
-        while True:
-            reply = await self._ask(spans, where, needed, query.cells)
-            if len(reply.column("n")) <= query.max_cells * len(reply.parts):
-                break
-            widths = await self._ask(spans, where, set(query.dims), query.widths)
-            query, warning = query.narrowed({dim: sum(widths.column(f"d{i}")) for i, dim in enumerate(query.dims)})
-            if warning:
-                warnings.append(warning)
-        columns = [reply.column(f"d{i}") for i in range(len(query.dims))]
-        hits = [reply.column(f"h{i}") for i in range(len(outcomes))]
-        cube: Fetched[Cube] = reply.fetched(
-            fold(query.dims, columns, reply.column("n"), hits, tuple(outcomes)), *warnings
-        )
-        return cube
 
     async def top_values(
         self, spans: Sequence[Window], field: str, where: Filter = ALL, limit: int = 20

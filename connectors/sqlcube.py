@@ -31,6 +31,8 @@ class SegmentQuery:
     dialect: Dialect
     max_cells: int
     cuts: Cuts = field(default_factory=dict)
+    sums: tuple[str, ...] = ()
+    """SQL of numbers that are added up per combination."""
     capped: frozenset[str] = frozenset()
     """Dims whose values beyond the top are folded by the store, because there are too many to fetch."""
 
@@ -51,7 +53,9 @@ class SegmentQuery:
         """SQL: one row per combination, with one more than `max_cells` when there are too many."""
         keys = "".join(f"{self._dim(dim)} AS d{i}, " for i, dim in enumerate(self.dims))
         hits = "".join(f", sum(CASE WHEN o{i} THEN w ELSE 0 END) AS h{i}" for i in range(len(self.outcomes)))
+        hits += "".join(f", sum(w * x{i}) AS s{i}" for i in range(len(self.sums)))
         tests = "".join(f", {test} AS o{i}" for i, test in enumerate(self.outcomes))
+        tests += "".join(f", {number} AS x{i}" for i, number in enumerate(self.sums))
         names = "".join(f"d{i}, " for i in range(len(self.dims)))
         group = f" GROUP BY {', '.join(f'd{i}' for i in range(len(self.dims)))}" if self.dims else ""
         rows = f"{relation} AS logs"

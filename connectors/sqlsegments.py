@@ -1,4 +1,4 @@
-"""The part of `SqlStore` that answers the questions of a sampled segment search."""
+"""The part of `SqlStore` that answers the questions of a segment search."""
 
 from __future__ import annotations
 
@@ -7,24 +7,39 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from analysis.evidence import CodedRows, Fetched
-from analysis.filters import ALL, Filter
+from analysis.evidence import CodedRows, Cube, Fetched, Sums
+from analysis.filters import ALL, Filter, fields_of
 from analysis.view import Window
+from connectors.base import MissingDataError, Schema
+from connectors.dialect import Dialect
+from connectors.sqlcube import MAX_LEAVES, SegmentQuery, fold
 from connectors.sqlcut import NO_CUTS, Cuts
+from connectors.sqlfilter import where_sql
 from connectors.sqlsample import Ask, CodedWhere, SampleQuery, Where, count_exactly, names_of, sample_rows
 
 if TYPE_CHECKING:
     from analysis.evidence import Floats
+    from connectors.sql import Mapped
 
 T = TypeVar("T")
 
 
 class SegmentQuestions(ABC):
-    """Sample, names and exact counts; the store provides the rows."""
+    """Cubes, sums, samples, names and exact counts; the store provides the rows."""
+
+    _dialect: Dialect
 
     @abstractmethod
     async def _sample_query(self, outcomes: Sequence[Filter], dims: Sequence[str], cuts: Cuts) -> SampleQuery:
         """The questions in the store's mapping and dialect."""
+
+    @abstractmethod
+    async def _mapped(self) -> Mapped:
+        """The mapping of the columns."""
+
+    @abstractmethod
+    def _weight(self, schema: Schema) -> str:
+        """SQL of what a row counts."""
 
     @abstractmethod
     async def _ask(
@@ -36,6 +51,71 @@ class SegmentQuestions(ABC):
         width: int = 1,
     ) -> Any:
         """Run one question."""
+
+    async def segments(
+        self,
+        spans: Sequence[Window],
+        outcomes: Sequence[Filter],
+        dims: Sequence[str],
+        where: Filter = ALL,
+        cuts: Cuts = NO_CUTS,
+    ) -> Fetched[Cube]:
+        """Rows and outcome counts per combination of `dims`; null is "(null)", rare values are "(other)"."""
+        mapped = await self._mapped()
+        unknown = [dim for dim in dims if dim not in mapped.kinds]
+        if unknown:
+            raise MissingDataError(
+                f"the log has no dimension {unknown[0]!r}", hint="dims: " + ", ".join(mapped.schema.dims)
+            )
+        tests = [where_sql(outcome, mapped.kinds, self._dialect) for outcome in outcomes]
+        needed = {*dims, *(name for outcome in outcomes for name in fields_of(outcome))}
+        query = SegmentQuery(
+            tuple(dims), tuple(tests), self._weight(mapped.schema), mapped.kinds, self._dialect, MAX_LEAVES, cuts
+        )
+        query, reply, warnings = await self._cells(query, spans, where, needed)
+        columns = [reply.column(f"d{i}") for i in range(len(query.dims))]
+        hits = [reply.column(f"h{i}") for i in range(len(outcomes))]
+        cube: Fetched[Cube] = reply.fetched(
+            fold(query.dims, columns, reply.column("n"), hits, tuple(outcomes)), *warnings
+        )
+        return cube
+
+    async def _cells(
+        self, query: SegmentQuery, spans: Sequence[Window], where: Filter, needed: Collection[str]
+    ) -> tuple[SegmentQuery, Any, list[str]]:
+        """The combinations of a segment question, with fewer dims where there are too many, and what was given up."""
+        warnings: list[str] = []
+        while True:
+            reply = await self._ask(spans, where, needed, query.cells)
+            if len(reply.column("n")) <= query.max_cells * len(reply.parts):
+                return query, reply, warnings
+            widths = await self._ask(spans, where, set(query.dims), query.widths)
+            query, warning = query.narrowed({dim: sum(widths.column(f"d{i}")) for i, dim in enumerate(query.dims)})
+            if warning:
+                warnings.append(warning)
+
+    async def segment_sums(
+        self, spans: Sequence[Window], value: str, dims: Sequence[str], where: Filter = ALL, cuts: Cuts = NO_CUTS
+    ) -> Fetched[Sums]:
+        """Rows, sum and sum of squares of a numeric field or feature per combination of `dims`."""
+        mapped = await self._mapped()
+        unknown = [name for name in (value, *dims) if name not in mapped.kinds]
+        if unknown:
+            raise MissingDataError(f"the log has no field {unknown[0]!r}")
+        if mapped.kinds[value] != "number":
+            raise MissingDataError(f"{value} is not a number", "", "a mean needs latency_ms, confidence or a feature")
+        x = self._dialect.widened(self._dialect.ident(value))
+        known = f"CASE WHEN {self._dialect.finite(x)} THEN"
+        sums = (f"{known} 1 ELSE 0 END", f"{known} {x} END", f"{known} {x} * {x} END")
+        weight = self._weight(mapped.schema)
+        query = SegmentQuery(tuple(dims), (), weight, mapped.kinds, self._dialect, MAX_LEAVES, cuts, sums)
+        query, reply, warnings = await self._cells(query, spans, where, {*dims, value})
+        columns = [reply.column(f"d{i}") for i in range(len(query.dims))]
+        numbers = [reply.column(f"s{i}") for i in range(3)]
+        cube = fold(query.dims, columns, numbers[0], numbers[1:], (ALL, ALL))
+        folded = Sums(cube.dims, cube.values, cube.codes, cube.n, cube.hits[:, 0], cube.hits[:, 1])
+        fetched: Fetched[Sums] = reply.fetched(folded, *warnings)
+        return fetched
 
     async def segment_rows(
         self,

@@ -27,6 +27,7 @@ from analysis.evidence import (
     MetricEvidence,
     Pairs,
     Repeats,
+    Sums,
     Traffic,
 )
 from analysis.filters import ALL, And, Eq, Filter, In, Not, Null, Scalar, format_filter
@@ -224,6 +225,17 @@ class Logs(Script):
             hits[at] += [holds(row, outcome) for outcome in outcomes]
         cells = np.array(codes, dtype=np.int64).reshape(len(leaves), len(dims))
         return Fetched(Cube(tuple(dims), values, cells, n, hits, tuple(outcomes)), "segments")
+
+    async def segment_sums(
+        self,
+        spans: Sequence[Window],
+        value: str,
+        dims: Sequence[str],
+        where: Filter = ALL,
+        cuts: Mapping[str, tuple[float, ...]] = MappingProxyType({}),
+    ) -> Fetched[Sums]:
+        """No number is logged."""
+        raise NotImplementedError
 
     async def segment_rows(
         self,

@@ -215,7 +215,7 @@ async def test_shadow_versions_are_paired_alike(stores: Pair) -> None:
 
 @pytest.mark.parametrize("max_leaves", [200_000, 300], ids=["whole", "narrowed"])
 async def test_segments_are_counted_alike(stores: Pair, max_leaves: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.sql.MAX_LEAVES", max_leaves)
+    monkeypatch.setattr("connectors.sqlsegments.MAX_LEAVES", max_leaves)
     slow = Range("latency_ms", low=100)
     found, expected = [(await s.segments((HOUR,), (slow, FAILED), (*DIMS, "ms"))).value for s in stores]
     assert expected.n.sum() > 2_000

@@ -57,14 +57,20 @@ async def test_a_sampled_ranking_is_told_first_and_then_counted_in_full(
     monkeypatch.setattr(explaining, "CELLS", 0)
     monkeypatch.setattr(sqlsample, "SAMPLE_ROWS", 2_000)
     explainer = Explainer(session.logs, session.clock)
-    previews: list[bool] = []
+    previews: list[float] = []
 
     def preview() -> None:
-        previews.append(explainer.found[one.finding.key].answer.segments[0].sampled)
+        segment = explainer.found[one.finding.key].answer.segments[0]
+        assert segment.sampled
+        previews.append(segment.counted)
 
     assert await explainer.explain([one], session.question(), lambda: True, preview)
     (found,) = explainer.found[one.finding.key].answer.segments
-    assert previews == [True]
+    # The ranking comes before anything is counted, and then how far the counting is.
+    assert previews[0] == 0
+    assert previews == sorted(set(previews))
+    assert len(previews) == 1 + explaining.PIECES
+    assert previews[-1] < 1
     assert dict(found.where) == {"region": "eu-w1", "tier": "free"} == dict(expected.where)
     assert not found.sampled
     assert (found.n, found.rate_in, found.rate_before) == pytest.approx(

@@ -342,7 +342,7 @@ async def test_segment_values_beyond_the_top_fifty_are_one_other_value(tmp_path:
 async def test_too_many_combinations_lose_their_widest_dim_and_say_so(
     store: DuckDbStore, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.sql.MAX_LEAVES", 10)
+    monkeypatch.setattr("connectors.sqlsegments.MAX_LEAVES", 10)
     fetched = await store.segments((HOUR,), (), ("request_id", "tier", "device"))
     assert "request_id" not in fetched.value.dims
     assert any("request_id" in warning for warning in fetched.warnings)

@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from analysis.answer import State
+from analysis.answer import Snapshot, State
+from analysis.filters import Eq
 from tests.test_app import app_of, fleet, options, until
 from tui.app import Triage
+from tui.session import Session
+from widgets.means import MeansPanel
+from widgets.mix import MixPanel
 from widgets.records import RecordsPanel
+from widgets.segments import SegmentsPanel
 from widgets.selection import SelectionPanel
 from widgets.split import SplitPanel
 from widgets.versions import VersionsPanel
@@ -107,6 +112,45 @@ def test_versions(fleet: Path, snap_compare: Any, size: tuple[int, int]) -> None
         await until(pilot, lambda: panel.part is not None and bool(panel.part.rows))
 
     assert snap_compare(Triage(options(fleet)), terminal_size=size, run_before=run)
+
+
+SIZES = [(80, 24), (120, 40), (200, 50)]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("step", ["finding", "filtered", "why", "mix", "means"])
+def test_drill(
+    fleet: Path, snap_compare: Any, monkeypatch: pytest.MonkeyPatch, step: str, size: tuple[int, int]
+) -> None:
+    # The query as sent holds the path of this run.
+    monkeypatch.setattr(Session, "segment_query", lambda self, key: "SELECT ...\nFROM logs")
+
+    async def run(pilot: Pilot[None]) -> None:
+        app = app_of(pilot)
+        await after("enter")(pilot)
+        await until(pilot, lambda: app.main.query_one(SegmentsPanel).item is not None)
+        match step:
+            case "filtered":
+                await pilot.press("enter")
+                await until(pilot, lambda: app.snapshot is not None and app.snapshot.view.where == Eq("version", "42"))
+                await until(pilot, lambda: app.snapshot is not None and _live(app.snapshot))
+            case "why":
+                await pilot.press("question_mark")
+            case "mix":
+                await pilot.press("m")
+                mix = app.main.query_one(MixPanel)
+                await until(pilot, lambda: mix.part is not None and mix.part.status.state is State.LIVE)
+            case "means":
+                await pilot.press("t", "enter")
+                means = app.main.query_one(MeansPanel)
+                await until(pilot, lambda: means.part is not None and means.part.status.state is State.LIVE)
+        await pilot.pause()
+
+    assert snap_compare(Triage(options(fleet)), terminal_size=size, run_before=run)
+
+
+def _live(snapshot: Snapshot) -> bool:
+    return all(source.state is State.LIVE for source in snapshot.sources)
 
 
 def test_help(fleet: Path, snap_compare: Any) -> None:

@@ -211,10 +211,11 @@ class Triage(Acting):
         await output.export(self)
 
     def action_help(self) -> None:
-        """Keys, and what the panel in focus shows."""
+        """Why the segment under the cursor is one; elsewhere what the page shows, and all keys."""
         from tui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.main.page))
+        told = self.segment_in_focus()
+        self.push_screen(told if told is not None else HelpScreen(self.main.page))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key is in the palette, and every model."""

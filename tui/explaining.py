@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.answer import Signal, State
 from analysis.filters import ALL, And, Eq, Filter, Not, conjunction, fields_of
-from analysis.spans import union
+from analysis.spans import pieces, union
 from analysis.view import Window
 from tui.feeds import Clock, Feed, LogFeed, MetricFeed, Question, as_source_error
 from tui.label_search import can_tell, search_labels
@@ -34,6 +34,10 @@ CELLS = 4_000_000
 """Rows x dims up to which every row is counted; beyond, a sample is searched and its finalists are counted in full."""
 
 
+PIECES = 4
+"""Parts in which the baseline's rows of the finalists are counted: each tells how far it is, and can be cancelled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Explained:
     """The segments of one case, and when they were looked for."""
@@ -46,7 +50,7 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
+class Search:
     """Cases of one model, one window and one baseline: they share the questions to a store."""
 
     feed: LogFeed
@@ -120,7 +124,7 @@ class Explainer:
         due: dict[object, list[Case]] = {}
         for case in [c for c in cases if _searchable(c)][:EXPLAINED]:
             known = self.found.get(case.finding.key)
-            logged = any(_logs(feed, case) for feed in self._logs)
+            logged = any(logs_rows(feed, case) for feed in self._logs)
             same = known is not None and (known.case.outcome, known.logged) == (case.outcome, logged)
             if known is None or not same or now - known.at > EXPLAIN_EVERY_S:
                 alike = (case.finding.model, case.window, case.among, case.references, case.outcome is None, logged)
@@ -129,7 +133,7 @@ class Explainer:
         for group in due.values():
 
             def tell(answers: Sequence[Answer], group: list[Case] = group) -> None:
-                logged = any(_logs(feed, group[0]) for feed in self._logs)
+                logged = any(logs_rows(feed, group[0]) for feed in self._logs)
                 told = zip(group, answers, strict=True)
                 fresh = {case.finding.key: Explained(now, case, answer, logged) for case, answer in told}
                 self.found = {**self.found, **fresh}
@@ -154,8 +158,8 @@ class Explainer:
         Metrics are asked where no log has the rows. None when no source has them yet.
         """
         asked: Sequence[Answer] | None = None
-        for feed in [feed for feed in self._logs if _logs(feed, group[0])]:
-            search = _prepared(feed, question, group, self.features)
+        for feed in [feed for feed in self._logs if logs_rows(feed, group[0])]:
+            search = prepared(feed, question, group, self.features)
             found = await self._told(feed, group, self._searched(search, preview) if search is not None else None)
             if not current():
                 return None
@@ -189,27 +193,26 @@ class Explainer:
     async def _labelled(self, feed: MetricFeed, question: Question, group: Sequence[Case]) -> list[Answer]:
         return [await search_labels(feed, question, case, self._kept) for case in group]
 
-    async def _searched(self, search: _Search, preview: Told) -> list[Answer]:
+    async def _searched(self, search: Search, preview: Told) -> list[Answer]:
         from analysis.segment_sample import cubes
 
-        if _rows(search) * len(search.dims) <= CELLS:
-            live = (
-                await search.feed.store.segments(
-                    (search.window,), search.outcomes, search.dims, search.live, search.cuts
-                )
-            ).value
-            base = await self._baseline(search, search.feed.store.segments)
-            return [await asyncio.to_thread(_explained, search, live, base, i) for i in range(len(search.cases))]
-        rows = (
-            await search.feed.store.segment_rows(
-                (search.window,), search.outcomes, search.dims, search.live, search.cuts
-            )
-        ).value
-        base_rows = await self._baseline(search, search.feed.store.segment_rows)
-        live, base = await asyncio.to_thread(cubes, rows, base_rows, search.outcomes)
-        return await self._verified(search, live, base, preview)
+        store, asked = search.feed.store, (search.outcomes, search.dims, search.live, search.cuts)
+        if rows_of(search) * len(search.dims) <= CELLS:
+            fetched = await store.segments((search.window,), *asked)
+            base = await self._baseline(search, store.segments)
+            answers = [
+                await asyncio.to_thread(_explained, search, fetched.value, base, i) for i in range(len(search.cases))
+            ]
+            return [replace(answer, query=fetched.query) for answer in answers]
+        drawn = await store.segment_rows((search.window,), *asked)
+        base_rows = await self._baseline(search, store.segment_rows)
+        live, base = await asyncio.to_thread(cubes, drawn.value, base_rows, search.outcomes)
+        return [
+            replace(answer, query=f"{drawn.query};\n{answer.query}" if answer.query else drawn.query)
+            for answer in await self._verified(search, live, base, preview)
+        ]
 
-    async def _baseline(self, search: _Search, ask: Callable[..., Any]) -> Any:
+    async def _baseline(self, search: Search, ask: Callable[..., Any]) -> Any:
         """Rows of the reference windows, kept for some minutes: a baseline moves slowly."""
         where = search.before
         return await self._kept(
@@ -225,8 +228,10 @@ class Explainer:
             self._baselines = dict([*kept.items(), (key, known)][-KEPT_BASELINES:])
         return known[1]
 
-    async def _verified(self, search: _Search, live: Cube, base: Cube, preview: Told) -> list[Answer]:
+    async def _verified(self, search: Search, live: Cube, base: Cube, preview: Told) -> list[Answer]:
         """The first ranking from samples, told as such, then with every row of its segments counted."""
+        import numpy as np
+
         from analysis.segment_sample import coded, filter_of, renamed, verified
 
         store, answers = search.feed.store, []
@@ -239,8 +244,13 @@ class Explainer:
         told = list(dict.fromkeys(filter_of(segment) for answer in answers for segment in answer.segments))
         if not told or not search.outcomes:
             return answers
-        now = (await store.count_segments((search.window,), told, search.outcomes, search.live)).value
-        then = (await store.count_segments(search.spans, told, search.outcomes, search.before)).value
+        counted = await store.count_segments((search.window,), told, search.outcomes, search.live)
+        now, then = counted.value, np.zeros_like(counted.value)
+        done, whole = search.window.length, search.window.length + sum(span.length for span in search.spans)
+        for piece in pieces(search.spans, PIECES):
+            preview([answer.counted_to(done / whole) for answer in answers])
+            then += (await store.count_segments(piece, told, search.outcomes, search.before)).value
+            done += sum(span.length for span in piece)
         at = {where: k for k, where in enumerate(told)}
         exact = []
         for i, answer in enumerate(answers):
@@ -250,7 +260,8 @@ class Explainer:
                 for segment in answer.segments
                 for k in (at[filter_of(segment)],)
             ]
-            exact.append(Answer(tuple(segment for segment in kept if segment is not None), answer.mix))
+            stood = tuple(segment for segment in kept if segment is not None)
+            exact.append(Answer(stood, answer.mix, counted.query))
         return exact
 
 
@@ -259,7 +270,7 @@ def _searchable(case: Case) -> bool:
     return case.outcome is not None or case.finding.signal is Signal.REQUEST_RATE
 
 
-def _prepared(feed: LogFeed, question: Question, group: Sequence[Case], features: Sequence[str]) -> _Search | None:
+def prepared(feed: LogFeed, question: Question, group: Sequence[Case], features: Sequence[str]) -> Search | None:
     """The questions to a store for a group of cases; None when it has no dims to search."""
     schema, first = feed.schema, group[0]
     if schema is None:
@@ -276,10 +287,10 @@ def _prepared(feed: LogFeed, question: Question, group: Sequence[Case], features
     outcomes = tuple(case.outcome for case in group if case.outcome is not None)
     if question.version is None:
         spans = union(first.before(question.frame.references))
-        return _Search(feed, question, tuple(group), outcomes, dims, rows, rows, spans, cuts)
+        return Search(feed, question, tuple(group), outcomes, dims, rows, rows, spans, cuts)
     of_version = Eq("version", question.version)
     others = conjunction(rows, Not(of_version))
-    return _Search(
+    return Search(
         feed, question, tuple(group), outcomes, dims, others, conjunction(rows, of_version), question.windows, cuts
     )
 
@@ -302,7 +313,7 @@ def _cuts(feed: LogFeed, question: Question, model: str, features: Sequence[str]
     return found
 
 
-def _rows(search: _Search) -> float:
+def rows_of(search: Search) -> float:
     """Rows of the model in the window and the baseline, as the feed has counted them."""
     from analysis.slices import model_counts, window_sum
 
@@ -313,12 +324,12 @@ def _rows(search: _Search) -> float:
     return sum(float(window_sum(traffic.requests.t, n, span)) for span in (search.window, *search.spans))
 
 
-def _explained(search: _Search, live: Cube, base: Cube, index: int) -> Answer:
+def _explained(search: Search, live: Cube, base: Cube, index: int) -> Answer:
     newest = search.feed.evidence.newest if search.feed.evidence is not None else None
     return explained(search.cases[index], live, base, index, search.spans, newest)
 
 
-def _logs(feed: LogFeed, case: Case) -> bool:
+def logs_rows(feed: LogFeed, case: Case) -> bool:
     """Whether a log has rows of a case's model and logs what tells them apart."""
     schema = feed.schema
     if schema is None or not _holds(feed, case.finding.model):

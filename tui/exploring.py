@@ -13,8 +13,10 @@ from analysis.selection import Choice, Selection
 from analysis.split import Split
 from tui.completion import Completer, starting
 from tui.screens.prompt import Prompt
-from tui.timecursor import TimeCursor
+from tui.searching import Searching
 from widgets.listing import ListPanel
+from widgets.means import MeansPanel
+from widgets.mix import MixPanel
 from widgets.records import RecordsPanel
 from widgets.segments import SegmentsPanel
 from widgets.selection import SelectionPanel
@@ -22,7 +24,7 @@ from widgets.split import SplitPanel
 from widgets.text import clock
 
 
-class Exploring(TimeCursor):
+class Exploring(Searching):
     """The part of the application that looks at rows and at the values of one dimension."""
 
     _chosen: Choice | None = None
@@ -34,6 +36,10 @@ class Exploring(TimeCursor):
             self.show_records()
         elif self.main.page == "split":
             self.show_split()
+        elif self.main.page == "mix":
+            self.show_mix()
+        elif self.main.page == "means":
+            self.show_means()
         elif self.main.page == "selection" and self._chosen is not None:
             self.show_selection(self._chosen)
 
@@ -92,7 +98,7 @@ class Exploring(TimeCursor):
             from tui.screens.record import RecordScreen
 
             self.push_screen(RecordScreen(item, panel.part.fields))
-        elif isinstance(panel, SplitPanel | SelectionPanel):
+        elif isinstance(panel, SplitPanel | SelectionPanel | MixPanel | MeansPanel):
             self.add_segment(exclude=False)
 
     def action_split(self) -> None:
@@ -118,30 +124,6 @@ class Exploring(TimeCursor):
         completer = self.completer
         if completer is not None:
             self.main.query_one(Prompt).ask("split by", take, likely, completer.dims)
-
-    def action_dims(self) -> None:
-        """Type the features that segments are searched by, beside the dimensions."""
-        session = self.session
-        known = session.features() if session is not None else ()
-        if session is None or not known:
-            self.notify("no feature is logged that is not searched already", severity="warning")
-            return
-
-        def take(text: str) -> str | None:
-            names = known if text.strip() == "all" else tuple(text.replace(",", " ").split())
-            unknown = [name for name in names if name not in known]
-            if unknown:
-                return f"no feature {unknown[0]}: all, or some of {' '.join(known)}"
-            session.search_by(names)
-            self.poll_anew()
-            self.due.set()
-            return None
-
-        async def complete(text: str) -> Sequence[str]:
-            head, _, typed = text.rpartition(" ")
-            return tuple(f"{head} {name}".strip() for name in starting(("all", *known), typed))
-
-        self.main.query_one(Prompt).ask("search by features", take, " ".join(session.search_features), complete)
 
     def action_select(self) -> None:
         """With the time cursor: one end of a range of time, then the other. Without it: type which rows."""

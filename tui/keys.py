@@ -30,11 +30,11 @@ class Key:
         return Binding(self.keys, self.action, self.what, id=self.id, show=False, priority=False)
 
 
-ON_DEMAND = ("records", "split", "selection", "versions", "incidents")
+ON_DEMAND = ("records", "split", "selection", "mix", "means", "versions", "incidents")
 """Pages beside the answer; Esc leads back to where they were opened from."""
 
 PAGES = ("overview", "latency", "confidence", "errors", "features", "infra", "records", "accuracy", "versions",
-         "incidents")  # fmt: skip
+         "incidents", "mix")  # fmt: skip
 
 KEYS = (
     Key("drill", "enter", "Enter", "drill", "open what the cursor is on; a segment becomes the filter", "drill"),
@@ -53,6 +53,8 @@ KEYS = (
     Key("version_b", "greater_than_sign", ">", "version('b')", "on the versions screen: the next version as B"),
     Key("split", "s", "s", "split", "split the chart by a dimension"),
     Key("select", "v", "v", "select", "what do selected rows (slow, errors, a range of time ...) have in common"),
+    Key("mix", "m", "m", "page('mix')", "mix: how the traffic behind the finding at hand moved, and what that makes"),
+    Key("means", "t", "t", "means", "where the mean of latency, confidence or a feature moved"),
     Key("dims", "D", "D", "dims", "search segments by features, too: numbers are cut at quantiles of the baseline"),
     Key("columns", "comma", ",", "columns", "choose the columns of the records"),
     Key("palette", "colon,ctrl+p", ":", "command_palette", "command palette", "command"),
@@ -69,7 +71,7 @@ KEYS = (
     Key("jump", "at", "@", "jump", "jump to a time: 03:01, -2h, 2026-11-22T03:12Z"),
     Key("baseline", "c", "c", "baseline", "next baseline: before, before the onset, 1d ago, 1w ago", "compare"),
     Key("any_baseline", "C", "C", "any_baseline", "type a baseline: previous, 1d, 1w, FROM..TO, version:V"),
-    Key("model", "m", "m", "next_model", "next model in focus"),
+    Key("model", "g", "g", "next_model", "go to the next model"),
     Key("zone", "z", "z", "zone", "times in UTC or in your zone"),
     Key("flag", "F", "F", "flag", "flag the change at hand as an incident: on the disk before anybody is told", "flag"),
     Key("note", "a", "a", "note", "add a note to the incident at hand: under the cursor, or the one flagged last"),
@@ -85,7 +87,7 @@ KEYS = (
     Key("export", "e", "e", "export", "write the report to files (Markdown, JSON) and the screen (SVG)"),
     Key("mouse", "M", "M", "mouse", "mouse on or off: off leaves text selection to the terminal"),
     Key("refresh", "r", "r", "refresh", "ask every source again now"),
-    Key("help", "question_mark,f1", "?", "help", "help for the panel in focus, and all keys", "help"),
+    Key("help", "question_mark,f1", "?", "help", "why this segment (in WHERE); else help and all keys", "help"),
     Key("quit", "q", "q", "quit", "quit"),
 )  # fmt: skip
 

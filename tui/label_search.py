@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.filters import ALL, fields_of
@@ -43,9 +44,11 @@ async def search_labels(feed: MetricFeed, question: Question, case: Case, kept: 
         SourceError: the source did not answer, or does not count what the case is about.
     """
     store, where, outcome = feed.store, feed.narrows(question), case.outcome
-    model, references = case.finding.model, case.references or question.frame.references
+    model, references = case.finding.model, case.before(question.frame.references)
     spans = union(references)
-    live = (await store.segments((case.window,), model, outcome, where)).value
+    fetched = await store.segments((case.window,), model, outcome, where)
     key = (feed, feed.identity(question), model, outcome, len(references))
     base = await kept(key, lambda: store.segments(spans, model, outcome, where))
-    return await asyncio.to_thread(explained, case, live, base, 0, spans, feed.status.newest_sample)
+    newest = feed.status.newest_sample
+    answer = await asyncio.to_thread(explained, case, fetched.value, base, 0, spans, newest)
+    return replace(answer, query=fetched.query)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from analysis.answer import MixShift, Segment
@@ -21,6 +21,12 @@ class Answer:
 
     segments: tuple[Segment, ...] = ()
     mix: tuple[MixShift, ...] = ()
+    query: str = field(default="", compare=False)
+    """What was asked of the store, as sent."""
+
+    def counted_to(self, share: float) -> Answer:
+        """The same with a share of its rows counted in full, 0..1."""
+        return replace(self, segments=tuple(replace(segment, counted=share) for segment in self.segments))
 
 
 def explained(

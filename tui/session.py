@@ -249,6 +249,11 @@ class Session:
             self._kept = dict([*others, (key, answer)][-KEPT_ANSWERS:])
         return answer, judgement.cases
 
+    def segment_query(self, key: tuple[str, str, str]) -> str:
+        """What was asked of a store for the segments of a finding, as sent; empty where it is not known."""
+        found = self._explainer.found.get(key)
+        return found.answer.query if found is not None else ""
+
     def case(self, key: tuple[str, str, str]) -> Case | None:
         """The case of a finding of the last answer."""
         cases = self._judged[4].cases if self._judged is not None else ()

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 
 from analysis.answer import Finding, Segment, Signal
-from widgets.lines import Column, Line, Run, cells, heading, layout, row
+from widgets.lines import Line, Run
 from widgets.listing import ListPanel
 from widgets.look import Scene
-from widgets.text import count, percent, ratio
+from widgets.segment_table import Wording, segment_table
+from widgets.text import percent
+
+WORDING = Wording("explains", "in", "before")
 
 
 class SegmentsPanel(ListPanel[Finding, Segment]):
@@ -26,8 +29,10 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
         return True
 
     def heading(self, part: Finding, scene: Scene) -> list[Run]:
+        counted = max((segment.counted for segment in part.where if segment.sampled), default=None)
+        progress = [(f"  sampled; every row is counted: {percent(counted)}", "dim")] if counted is not None else []
         cause = [(f"  cause? {self.foreign(part.causes[0].words, 100)}", "dim")] if part.causes else []
-        return [(f" {self.foreign(part.model, 40)} ", "accent"), (self.foreign(part.title), ""), *cause]
+        return [(f" {self.foreign(part.model, 40)} ", "accent"), (self.foreign(part.title), ""), *progress, *cause]
 
     def empty(self, part: Finding, scene: Scene, width: int) -> list[Line]:
         if part.mix:
@@ -56,40 +61,9 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
         return f"{'~' if segment.sampled else ''}{self.named(segment.where)}{same}"
 
     def table(self, part: Finding, scene: Scene, width: int) -> tuple[list[Line], Callable[[Segment], Line]]:
-        names = max((cells(((self.title_of(segment), ""),)) for segment in part.where), default=7)
-        columns = [
-            Column("segment", min(max(7, names), 18), right=False, grow=3, most=max(7, names)),
-            Column("explains", 8),
-            Column("", 8, right=False, rank=6, grow=1, most=20),
-            Column("in", 6, rank=1),
-            Column("outside", 7, rank=2),
-            Column("before", 6, rank=3),
-            Column("lift", 6, rank=4),
-            Column("of rows", 7, rank=5),
-            Column("n", 6, rank=7),
-            Column("p", 7, rank=8),
-        ]
-        sizes = layout(columns, width)
-        full, rest = ("#", ".") if self.look.ascii else ("█", "░")
-
-        def draw(segment: Segment) -> Line:
-            explained = max(0.0, min(1.0, segment.share_of_change))
-            filled = round(explained * sizes[2])
-            values: list[Run] = [
-                (self.title_of(segment), "dim" if segment.alternative else "bold"),
-                (percent(segment.share_of_change), "warning" if explained >= 0.5 else ""),
-                (full * filled + rest * (sizes[2] - filled), "spark"),
-                (percent(segment.rate_in), ""),
-                (percent(segment.rate_out), "dim"),
-                (percent(segment.rate_before), "dim"),
-                (ratio(segment.lift, 1.0), ""),
-                (percent(segment.support), "dim"),
-                (count(segment.n), "dim"),
-                ("<.001" if segment.p_adjusted < 0.001 else f"{segment.p_adjusted:.3f}", "dim"),
-            ]
-            return row(columns, sizes, values, ascii=self.look.ascii)
-
-        return [heading(columns, sizes)], draw
+        return segment_table(
+            part.where, width, WORDING, self.title_of, lambda segment: segment.share_of_change, ascii=self.look.ascii
+        )
 
 
 def _nowhere(part: Finding) -> tuple[str, str]:

@@ -6,10 +6,13 @@ from collections.abc import Callable, Hashable, Sequence
 
 from analysis.answer import Segment
 from analysis.selection import Selection
-from widgets.lines import Column, Line, Run, cells, heading, layout, row
+from widgets.lines import Line, Run
 from widgets.listing import ListPanel
 from widgets.look import Scene
-from widgets.text import count, percent, ratio
+from widgets.segment_table import Wording, segment_table
+from widgets.text import count
+
+WORDING = Wording("holds", "selected")
 
 
 class SelectionPanel(ListPanel[Selection, Segment]):
@@ -41,35 +44,10 @@ class SelectionPanel(ListPanel[Selection, Segment]):
         return [(("  the selected rows have nothing in common ", "bold"), ("that the others do not have", "dim"))]
 
     def table(self, part: Selection, scene: Scene, width: int) -> tuple[list[Line], Callable[[Segment], Line]]:
-        names = max((cells(((self.named(segment.where), ""),)) for segment in part.segments), default=7)
-        columns = [
-            Column("segment", min(max(7, names), 24), right=False, grow=3, most=max(7, names)),
-            Column("holds", 8),
-            Column("", 8, right=False, rank=6, grow=1, most=30),
-            Column("selected", 8, rank=1),
-            Column("outside", 7, rank=2),
-            Column("lift", 6, rank=3),
-            Column("of rows", 7, rank=4),
-            Column("n", 6, rank=5),
-            Column("p", 7, rank=7),
-        ]
-        sizes = layout(columns, width)
-        full, rest = ("#", ".") if self.look.ascii else ("█", "░")
+        def held(segment: Segment) -> float:
+            return segment.rate_in * segment.n / part.n if part.n else 0.0
 
-        def put(segment: Segment) -> Line:
-            held = segment.rate_in * segment.n / part.n if part.n else 0.0
-            filled = round(min(1.0, held) * sizes[2])
-            values: list[Run] = [
-                (self.named(segment.where), "bold"),
-                (percent(held), "warning" if held >= 0.5 else ""),
-                (full * filled + rest * (sizes[2] - filled), "spark"),
-                (percent(segment.rate_in), ""),
-                (percent(segment.rate_out), "dim"),
-                (ratio(segment.lift, 1.0), ""),
-                (percent(segment.support), "dim"),
-                (count(segment.n), "dim"),
-                ("<.001" if segment.p_adjusted < 0.001 else f"{segment.p_adjusted:.3f}", "dim"),
-            ]
-            return row(columns, sizes, values, ascii=self.look.ascii)
-
-        return [heading(columns, sizes)], put
+        return segment_table(
+            part.segments, width, WORDING, lambda segment: self.named(segment.where), held,
+            ascii=self.look.ascii, narrowest=24, bar=30,
+        )  # fmt: skip

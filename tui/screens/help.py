@@ -69,6 +69,17 @@ EXPLAINED = {
         " of the window. holds: share of the selected rows that lie in the segment; selected and outside: share of the"
         " rows that are selected, in it and elsewhere. No baseline is needed. Enter makes a segment the filter."
     ),
+    "mix": (
+        "How the traffic behind the finding moved: the share of each value of each dimension before and now, the"
+        " dimension that moved most first. of change: what the moved share makes of the change of the rate of all rows,"
+        " at the rate that its rows had before; below 0 it works against the change. When traffic moved and rates did"
+        " not, ask who sends it, not what broke. Enter makes a value the filter."
+    ),
+    "means": (
+        "Where the mean of a value moved from what the baseline, at the same mix, predicts. explains: part of the moved"
+        " sum that lies in the segment, below 0 where it works against the rest; times: mean inside over mean outside."
+        " Shown is what moved by more than chance and by 0.3 standard deviations. Enter makes a segment the filter."
+    ),
     "incidents": (
         "What was flagged, by everybody who writes to this folder (in the title; private or shared). sev: 1 is the"
         " worst. age: since it was declared. told: the last word of each target; ok has arrived, retry goes on, failed"

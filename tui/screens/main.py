@@ -9,7 +9,8 @@ from textual.containers import Container
 from textual.events import Resize
 from textual.screen import Screen
 
-from analysis.answer import Finding, Mark, Signal, Snapshot
+from analysis.answer import Finding, Mark, Segment, Signal, Snapshot
+from analysis.mix import MixRow
 from tui.keys import KEYS, ON_DEMAND
 from tui.screens.prompt import Prompt
 from widgets.accuracy import AccuracyPanel
@@ -23,6 +24,8 @@ from widgets.infra import InfraPanel
 from widgets.keys import Hint, KeysLine
 from widgets.latency import LatencyPanel
 from widgets.look import Look, Scene
+from widgets.means import MeansPanel
+from widgets.mix import MixPanel
 from widgets.models import ModelsPanel
 from widgets.panel import Panel, Part, text_of
 from widgets.records import RecordsPanel
@@ -100,6 +103,8 @@ class MainScreen(Screen[None]):
         yield RecordsPanel(look, id="records")
         yield SplitPanel(look, id="split")
         yield SelectionPanel(look, id="selection")
+        yield MixPanel(look, id="mix")
+        yield MeansPanel(look, id="means")
         yield IncidentsPanel(look, id="incidents")
         yield Prompt(id="prompt")
         yield KeysLine(look, id="keys")
@@ -233,9 +238,17 @@ class MainScreen(Screen[None]):
         if self.page == "split":
             split = self.query_one(SplitPanel)
             return ((split.part.dim, split.item.value),) if split.part is not None and split.item is not None else ()
-        selected = self.page == "selection"
-        segment = self.query_one(SelectionPanel).item if selected else self.query_one(SegmentsPanel).item
-        return segment.where if segment is not None else ()
+        item: Segment | MixRow | None
+        match self.page:
+            case "selection":
+                item = self.query_one(SelectionPanel).item
+            case "mix":
+                item = self.query_one(MixPanel).item
+            case "means":
+                item = self.query_one(MeansPanel).item
+            case _:
+                item = self.query_one(SegmentsPanel).item
+        return item.where if item is not None else ()
 
     @property
     def finding(self) -> Finding | None:
