@@ -123,10 +123,6 @@ class SqlStore(SegmentQuestions, FeatureQuestions):
         self._transport = transport
 
     @abstractmethod
-    async def _mapped(self) -> Mapped:
-        """The mapping as of now. Raises SourceError when there is nothing to read."""
-
-    @abstractmethod
     async def _source(self, spans: Sequence[Window], names: Collection[str]) -> Source:
         """Rows of the (merged, ascending) spans with the canonical columns `names`."""
 
@@ -368,9 +364,6 @@ class SqlStore(SegmentQuestions, FeatureQuestions):
         mapped = await self._mapped()
         weight = self._weight(mapped.schema)
         return SampleQuery(tuple(outcomes), tuple(dims), weight, mapped.kinds, self._dialect, cuts)
-
-    def _weight(self, schema: Schema) -> str:
-        return f"coalesce({self._dialect.ident('weight')}, 1)" if "weight" in schema.fields else "1"
 
     def _count(self, schema: Schema) -> str:
         return f"sum({self._weight(schema)})" if "weight" in schema.fields else "count(*)"

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from analysis.evidence import PREDICTION, Bins, Fetched, Histogram, NumericBins
 from analysis.filters import ALL, Filter
 from analysis.view import Window
-from connectors.base import Schema
-from connectors.dialect import Dialect
+from connectors.sqlasking import Asking
 from connectors.sqlbins import BinsQuery
 from connectors.sqlhistograms import BinnedQuery, CountedQuery
 from connectors.sqlrows import batches
-
-if TYPE_CHECKING:
-    from connectors.sql import Mapped
 
 T = TypeVar("T")
 
@@ -30,29 +25,8 @@ COUNTED_PER_QUERY = 5
 all at once, for a tenth more CPU (`bench.drift`)."""
 
 
-class FeatureQuestions(ABC):
+class FeatureQuestions(Asking):
     """Bins from a sample, and histograms over them; the store provides the rows."""
-
-    _dialect: Dialect
-
-    @abstractmethod
-    async def _mapped(self) -> Mapped:
-        """The mapping of the columns."""
-
-    @abstractmethod
-    def _weight(self, schema: Schema) -> str:
-        """SQL of what a row counts."""
-
-    @abstractmethod
-    async def _ask(
-        self,
-        spans: Sequence[Window],
-        where: Filter,
-        names: Collection[str],
-        build: Callable[[str], str],
-        width: int = 1,
-    ) -> Any:
-        """Run one question."""
 
     async def confidence(
         self, spans: Sequence[Window], step: int, edges: Sequence[float], where: Filter = ALL

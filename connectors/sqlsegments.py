@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from analysis.evidence import CodedRows, Cube, Fetched, Sums
 from analysis.filters import ALL, Filter, fields_of
 from analysis.view import Window
-from connectors.base import MissingDataError, Schema
-from connectors.dialect import Dialect
+from connectors.base import MissingDataError
+from connectors.sqlasking import Asking
 from connectors.sqlcube import MAX_LEAVES, SegmentQuery, fold
 from connectors.sqlcut import NO_CUTS, Cuts
 from connectors.sqlfilter import where_sql
@@ -19,38 +19,16 @@ from connectors.sqlsample import Ask, CodedWhere, SampleQuery, Where, count_exac
 
 if TYPE_CHECKING:
     from analysis.evidence import Floats
-    from connectors.sql import Mapped
 
 T = TypeVar("T")
 
 
-class SegmentQuestions(ABC):
+class SegmentQuestions(Asking):
     """Cubes, sums, samples, names and exact counts; the store provides the rows."""
-
-    _dialect: Dialect
 
     @abstractmethod
     async def _sample_query(self, outcomes: Sequence[Filter], dims: Sequence[str], cuts: Cuts) -> SampleQuery:
         """The questions in the store's mapping and dialect."""
-
-    @abstractmethod
-    async def _mapped(self) -> Mapped:
-        """The mapping of the columns."""
-
-    @abstractmethod
-    def _weight(self, schema: Schema) -> str:
-        """SQL of what a row counts."""
-
-    @abstractmethod
-    async def _ask(
-        self,
-        spans: Sequence[Window],
-        where: Filter,
-        names: Collection[str],
-        build: Callable[[str], str],
-        width: int = 1,
-    ) -> Any:
-        """Run one question."""
 
     async def segments(
         self,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.evidence import Cube, Labels
+from analysis.evidence import Cube, Labels, Sums
 from analysis.filters import ALL, And, Eq, Filter, In, Match, Not, Null, Or, Range, Same, conjunction
 from analysis.segment_sample import cubes
 from analysis.view import Window
@@ -224,6 +224,20 @@ async def test_segments_are_counted_alike(stores: Pair, max_leaves: int, monkeyp
     cuts = {"amount": (10.0, 30.0), "odd": (0.0,)}
     found, expected = [(await s.segments((HOUR,), (FAILED,), ("amount", "odd"), cuts=cuts)).value for s in stores]
     assert _leaves(found) == _leaves(expected)
+
+
+async def test_sums_of_segments_are_alike(stores: Pair) -> None:
+    for value in ("latency_ms", "odd"):
+        found, expected = [(await store.segment_sums((HOUR,), value, ("region", "tier"))).value for store in stores]
+        same(_summed(found), _summed(expected))
+
+
+def _summed(sums: Sums) -> dict[tuple[str, ...], list[float]]:
+    columns = (sums.n.tolist(), sums.total.tolist(), sums.squares.tolist())
+    return {
+        tuple(sums.values[d][code] for d, code in enumerate(codes)): list(numbers)
+        for codes, *numbers in zip(sums.codes.tolist(), *columns, strict=True)
+    }
 
 
 def _leaves(cube: Cube) -> dict[tuple[str, ...], list[float]]:
