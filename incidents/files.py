@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 _sync_data = getattr(os, "fdatasync", os.fsync)
@@ -81,6 +82,18 @@ def put(path: Path, content: bytes, mode: int) -> None:
     Raises:
         OSError: it cannot be written; nothing is left behind.
     """
+    _put(path, content, mode)
+    sync_folder(path.parent)
+
+
+def put_all(folder: Path, contents: Mapping[str, bytes], mode: int) -> None:
+    """Write whole files into one folder, whose names are waited for once. See `put`."""
+    for name, content in contents.items():
+        _put(folder / name, content, mode)
+    sync_folder(folder)
+
+
+def _put(path: Path, content: bytes, mode: int) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, mode)
     try:
@@ -95,4 +108,3 @@ def put(path: Path, content: bytes, mode: int) -> None:
         raise
     finally:
         os.close(descriptor)
-    sync_folder(path.parent)

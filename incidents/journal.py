@@ -133,7 +133,7 @@ class Journal:
         if not is_incident_id(incident):
             raise ValueError(f"{incident!r} is not the id of an incident")
         with self._lock:
-            problems = [self._put(incident, blob) for blob in (blobs or {}).values()]
+            problems = [self._put(incident, *(blobs or {}).values())] if blobs else []
             named = {name: blob.name for name, blob in (blobs or {}).items()}
             event = self._event(incident, kind, {**(data or {}), **({"blobs": named} if named else {})})
             line = to_line(event)
@@ -155,7 +155,7 @@ class Journal:
         for incident in Reader((fallback,)).incidents():
             with self._lock:
                 for path in (fallback / incident / "blobs").glob("[!.]*"):
-                    self._write_blob(self.place.folder, incident, path.name, path.read_bytes())
+                    self._write_blobs(self.place.folder, incident, {path.name: path.read_bytes()})
                 for path in (fallback / incident / "events").glob("*.jsonl"):
                     for line in path.read_bytes().splitlines(keepends=True):
                         if line.endswith(b"\n"):
@@ -194,8 +194,9 @@ class Journal:
         t = parse_rfc3339(rfc3339(after)) if now < after <= now + FOLLOWED_SKEW_S else now
         return Event(new_event_id(now), incident, t, self.actor, kind, data, None if t == now else now)
 
-    def _put(self, incident: str, blob: Blob) -> str:
-        return self._somewhere(lambda folder: self._write_blob(folder, incident, blob.name, blob.content))
+    def _put(self, incident: str, *blobs: Blob) -> str:
+        contents = {blob.name: blob.content for blob in blobs}
+        return self._somewhere(lambda folder: self._write_blobs(folder, incident, contents))
 
     def _somewhere(self, write: Callable[[Path], None]) -> str:
         """Write to the folder, or to memory. Returns why it is not on the disk; empty when it is."""
@@ -235,12 +236,12 @@ class Journal:
             self._close(path)
             raise
 
-    def _write_blob(self, folder: Path, incident: str, name: str, content: bytes) -> None:
-        mode = self._mode(folder)
-        files.make_folder(folder / incident / "blobs", mode)
-        path = folder / incident / "blobs" / name
-        if not path.exists():
-            files.put(path, content, mode & 0o666)
+    def _write_blobs(self, folder: Path, incident: str, contents: Mapping[str, bytes]) -> None:
+        mode, place = self._mode(folder), folder / incident / "blobs"
+        files.make_folder(place, mode)
+        missing = {name: content for name, content in contents.items() if not (place / name).exists()}
+        if missing:
+            files.put_all(place, missing, mode & 0o666)
 
     def _mode(self, folder: Path) -> int:
         return self.place.mode if folder == self.place.folder else 0o700

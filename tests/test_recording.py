@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.answer import LatencyPanel, PanelStatus, State
+from analysis.filters import Eq
 from analysis.view import View
 from incidents.codec import encode
 from incidents.events import Kind
@@ -24,11 +25,14 @@ from incidents.recording import Recorder, Recording, RecordingError, pack
 from tests.incident_sample import ALICE, Ticking, journal_at
 from tests.receivers import until
 from tests.sample import NOW, sample
-from tests.test_app import app_of, options
+from tests.test_app import app_of, fleet, located, options
 from tests.test_app import until as until_shown
+from tests.test_incident_screen import store
 from tui.app import Triage
-from tui.incident_store import record
+from tui.incident_store import open_journal, record
 from tui.replay import EvidenceFrames, ReplaySession
+
+__all__ = ["fleet", "store"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -225,10 +229,49 @@ def test_another_model_in_focus_has_its_own_panels(replayed: ReplaySession) -> N
     assert replayed.answer()[0].latency.model == "fraud"
 
 
-def test_the_window_stays_that_of_the_recording(replayed: ReplaySession) -> None:
-    before = replayed.answer()[0].frame
-    replayed.ask(replace(replayed.view, window_s=3_600))
-    assert replayed.answer()[0].frame == before
+def test_what_was_not_kept_is_refused_in_words_and_what_was_is_not(replayed: ReplaySession) -> None:
+    before, view = replayed.answer()[0].frame, replayed.view
+    for asked in (replace(view, window_s=3_600), replace(view, where=Eq("region", "eu-w1"))):
+        assert replayed.refusal(asked).startswith("a replay shows what was kept: 30m vs ")
+        replayed.ask(asked)
+        assert replayed.answer()[0].frame == before
+    assert replayed.refusal(replace(view, focus="churn")) == "churn was not kept in rec: fraud, rank"
+    assert replayed.refusal(replace(view, focus="rank")) == ""
+    assert replayed.refusal(replayed.moved(-1)) == ""
+
+
+def test_of_a_single_moment_the_keys_for_time_say_so(tmp_path: Path, wall: Ticking) -> None:
+    session = ReplaySession(Recording(recorded(tmp_path / "rec", 1)), "rec", wall)
+    assert session.refusal(session.moved(-1)).startswith("one moment was kept in rec: 2")
+    assert session.refusal(session.newest()) == ""
+
+
+async def test_an_incident_that_was_flagged_on_the_screen_is_replayed_with_every_model(
+    fleet: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.responding.PATIENCE_S", 60.0)
+    chosen = options(fleet)
+    async with Triage(chosen).run_test(size=(120, 40)) as pilot:
+        app = await located(pilot)
+        await pilot.press("F", "enter")
+        await until_shown(pilot, lambda: app.incident_at_hand is not None)
+    journal = open_journal(chosen)
+    (incident,) = journal.incidents()
+    session = ReplaySession(EvidenceFrames(journal, record(journal, incident)), incident)
+    async with Triage(replace(chosen, view=session.view), session).run_test(size=(120, 40)) as pilot:
+        app = app_of(pilot)
+        await until_shown(pilot, lambda: app.snapshot is not None)
+        seen = list[str]()
+        while len(seen) < 3:
+            await until_shown(pilot, lambda: app.snapshot is not None and app.snapshot.latency.model not in seen)
+            assert app.snapshot is not None
+            seen.append(app.snapshot.focus)
+            await pilot.press("m")
+        assert set(seen) == {"fraud", "rank", "churn"}
+        await pilot.press("plus", "left_square_bracket")
+        said = [str(note.message) for note in app._notifications]
+        assert any(text.startswith("a replay shows what was kept") for text in said)
+        assert any(text.startswith("one moment was kept in INC-") for text in said)
 
 
 async def test_a_recording_that_grows_is_followed(tmp_path: Path, wall: Ticking) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tui.options import Options
@@ -19,14 +18,9 @@ KEPT_MODELS = 24
 def others(session: Session, snapshot: Snapshot) -> Iterator[Snapshot]:
     """The same answer with each other model in focus; the evidence is not judged again. Pure numbers."""
     names = [f.model for f in snapshot.findings] + [row.model for row in snapshot.models]
-    view = session.view
-    try:
-        for model in list(dict.fromkeys(filter(None, names)))[:KEPT_MODELS]:
-            if model != snapshot.focus:
-                session.ask(replace(view, focus=model))
-                yield session.answer()[0]
-    finally:
-        session.ask(view)
+    for model in list(dict.fromkeys(filter(None, names)))[:KEPT_MODELS]:
+        if model != snapshot.focus and (other := session.focused(snapshot, model)) is not None:
+            yield other
 
 
 async def evaluate_whole(options: Options) -> tuple[Snapshot, tuple[Snapshot, ...]]:

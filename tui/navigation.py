@@ -54,6 +54,9 @@ class Navigation(App[None]):
         session = self.session
         if session is None or view == session.view:
             return
+        if why := session.refusal(view):
+            self.notify(why, severity="warning")
+            return
         before = session.generation
         session.ask(view)
         kept = session.kept(view)

@@ -6,11 +6,13 @@ import bisect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from analysis.answer import Snapshot, State
 from analysis.view import Frame, View
+from analysis.words import duration
 from tui.feeds import Clock, Feed, LogFeed, MetricFeed
 from tui.options import Options
 from tui.session import Session
@@ -111,6 +113,27 @@ class ReplaySession(Session):
             self.generation += 1
         self.view = replace(self.view, end=end, focus=view.focus)
 
+    def refusal(self, view: View) -> str:
+        """What was not kept, and where it is to be had."""
+        kept, here = self._kept_frame(self._index()).models, self.view
+        if view.focus is not None and view.focus != here.focus and view.focus not in kept:
+            return f"{view.focus} was not kept in {self._name}: {', '.join(kept)}"
+        if replace(view, end=here.end, focus=here.focus) != here:
+            window, baseline = duration(here.window_s), here.baseline.label
+            return (
+                f"a replay shows what was kept: {window} vs {baseline}. Other windows, baselines and filters need the "
+                "sources: mltriage --at TIME"
+            )
+        times = self._frames.times
+        if len(times) == 1 and view.end not in (None, here.end):
+            return f"one moment was kept in {self._name}: {datetime.fromtimestamp(times[0], UTC):%Y-%m-%d %H:%M:%SZ}"
+        return ""
+
+    def focused(self, snapshot: Snapshot, model: str) -> Snapshot | None:
+        """See `Session`."""
+        index = self._index()
+        return self._kept_frame(index).snapshot(model) if model in self._kept_frame(index).models else None
+
     def resumed(self) -> View:
         """Go on from the moment at which it was held."""
         if self.view.end is not None:
@@ -177,9 +200,12 @@ class ReplaySession(Session):
         return max(0, bisect.bisect_right(self._frames.times, moment) - 1)
 
     def _recorded(self, index: int) -> Snapshot:
+        return self._kept_frame(index).snapshot(self.view.focus)
+
+    def _kept_frame(self, index: int) -> Kept:
         if self._loaded is None or self._loaded[0] != index:
             self._loaded = (index, self._frames.load(index))
-        return self._loaded[1].snapshot(self.view.focus)
+        return self._loaded[1]
 
 
 def open_frames(options: Options, what: str) -> tuple[Frames, str]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from analysis.answer import Finding, Snapshot
     from incidents.events import Kind
+    from incidents.flagging import Draft
     from incidents.journal import Journal, Saved
     from incidents.record import Incident
     from incidents.watching import Watched
@@ -35,6 +36,12 @@ LOOK_EVERY_S = 1.0
 
 ROLES = ("commander", "scribe", "comms", "operations")
 """Roles that are offered; any other word will do."""
+
+PATIENCE_S = 0.03
+"""How long Enter waits for the panels of the other models."""
+
+TOLD_S = 0.2
+"""The word "saved" is painted before the page and the charts are, which takes longer than saving."""
 
 LOUD_S = 60.0
 """How long it stays on the screen that something is not on the disk."""
@@ -119,8 +126,10 @@ class Responding(Comparing):
             alike=(alike.id, alike.title) if alike is not None else None,
         )
 
+        draft = asyncio.ensure_future(asyncio.to_thread(self._draft, snapshot, finding, screen))
+
         async def save(filled: Filled) -> str | None:
-            return await self._save(filled, snapshot, finding, screen)
+            return await self._save(filled, snapshot, finding, screen, draft)
 
         def text(filled: Filled) -> str:
             facts = {
@@ -131,17 +140,30 @@ class Responding(Comparing):
 
         self.push_screen(CardScreen(offer, save, text))
 
-    async def _save(self, filled: Filled, snapshot: Snapshot, finding: Finding | None, screen: str) -> str | None:
+    def _draft(self, snapshot: Snapshot, finding: Finding | None, screen: str) -> Draft:
+        """What the card would keep, with the panels of every model: made while the card is read."""
+        from incidents.flagging import draft
+        from tui import flagging  # noqa: F401  loaded here, so that Enter does not wait for it
+        from tui.keeping import others
+
+        whole = others(self.session, snapshot) if self.session is not None else ()
+        return draft(snapshot, finding, others=whole, screen=screen)
+
+    async def _save(
+        self, filled: Filled, snapshot: Snapshot, finding: Finding | None, screen: str, ready: asyncio.Future[Draft]
+    ) -> str | None:
         """Bring the card to the disk. Nobody's network is waited for: the outbox delivers afterwards."""
         from incidents.journal import NotSavedError
         from tui import flagging
 
         journal = await self.journal()
+        await asyncio.wait((ready,), timeout=PATIENCE_S)
 
         def write() -> Saved:
             from incidents.flagging import draft
 
-            wanted = draft(snapshot, finding, screen=screen)
+            # Who presses Enter at once gets the panels of the model at hand alone, and "saved" in time.
+            wanted = ready.result() if ready.done() else draft(snapshot, finding, screen=screen)
             kept = {name: blob for name, blob in wanted.blobs.items() if name in filled.evidence}
             new = filled.join is None
             wish = flagging.Wish(
@@ -165,14 +187,14 @@ class Responding(Comparing):
         return None
 
     def _tell(self, journal: Journal, saved: Saved, what: str) -> None:
-        """Say where it is, and look at once."""
+        """Say where it is, and look at the store."""
         if saved.durable:
             shared = "shared" if journal.place.shared else "private"
             self.notify(f"{what} on this disk ({shared})")
         else:
             more = "y on the incidents page (8) copies it as text"
             self.notify(f"{what}, NOT DURABLE: {saved.problem}; {more}", severity="error", timeout=LOUD_S)
-        self.noticed.set()
+        self.set_timer(TOLD_S, self.noticed.set)
 
     def open_words(self) -> Sequence[str]:
         """The open incidents for the last lines on the normal screen, and how to look at them there."""

@@ -54,7 +54,7 @@ class Session:
         """Unix seconds to which each source reaches back, where that was asked."""
         self.confidence_threshold = confidence_threshold
         self._revision = 0
-        self._judged: tuple[object, int, int, Evidence, Judgement] | None = None
+        self._judged: tuple[tuple[View, *tuple[object, ...]], int, int, Evidence, Judgement] | None = None
         self._standing: Standing | None = None
         self._answered: dict[LogFeed | MetricFeed, int] = {}
         self._kept: dict[View, Snapshot] = {}
@@ -211,12 +211,10 @@ class Session:
 
         Evidence that was judged before is not judged again: another model in focus costs only its panels.
         """
-        from analysis.budgets import with_budgets
-        from analysis.causes import told
-        from analysis.triage import judge, picture
+        from analysis.triage import judge
 
         self._revision += 1
-        view, now, segments, threshold = self.view, self.clock(), self._explainer.found, self.confidence_threshold
+        view, now, threshold = self.view, self.clock(), self.confidence_threshold
         evidence, frame = self._evidence(view, now), self._frame(view, now)
         basis = (replace(view, focus=None), frame, evidence.log_sources, evidence.metric_sources)
         known = self._judged
@@ -230,7 +228,21 @@ class Session:
             # The evidence is kept with it, so that no other object takes its identity.
             known = self._judged = (basis, id(evidence.logs), id(evidence.metrics), evidence, judgement)
         judgement = known[4]
-        promised = self._budgets.objectives
+        answer = self._pictured(judgement, evidence, view, now)
+        if all(source.state is not State.LOADING for source in answer.sources):
+            key = replace(view, focus=None)
+            others = [item for item in self._kept.items() if item[0] != key]
+            self._kept = dict([*others, (key, answer)][-KEPT_ANSWERS:])
+        return answer, judgement.cases
+
+    def _pictured(self, judgement: Judgement, evidence: Evidence, view: View, now: float) -> Snapshot:
+        """A judgement with the panels of the model in focus, and with all that is known beside it."""
+        from analysis.budgets import with_budgets
+        from analysis.causes import told
+        from analysis.triage import picture
+
+        threshold, promised = self.confidence_threshold, self._budgets.objectives
+        segments, frame = self._explainer.found, self._frame(view, now)
         snapshot = picture(judgement, evidence, view, now, threshold=threshold, objectives=promised)
         findings = tuple(
             replace(finding, where=found.answer.segments, mix=found.answer.mix)
@@ -242,12 +254,18 @@ class Session:
         stories = told(findings, frame.step)
         snapshot = self._values.told(replace(snapshot, findings=stories, revision=self._revision))
         snapshot = self.outside.told(snapshot)
-        answer = with_budgets(snapshot, self._budgets.state(self.logs, self.metrics, frame.live.end))
-        if all(source.state is not State.LOADING for source in answer.sources):
-            key = replace(view, focus=None)
-            others = [item for item in self._kept.items() if item[0] != key]
-            self._kept = dict([*others, (key, answer)][-KEPT_ANSWERS:])
-        return answer, judgement.cases
+        return with_budgets(snapshot, self._budgets.state(self.logs, self.metrics, frame.live.end))
+
+    def focused(self, snapshot: Snapshot, model: str) -> Snapshot | None:
+        """An answer with another model in focus, while what it was judged from is still there. May run in a thread."""
+        known, view = self._judged, snapshot.view
+        if known is None or known[0][0] != replace(view, focus=None):
+            return None
+        return self._pictured(known[4], known[3], replace(view, focus=model), snapshot.generated_at)
+
+    def refusal(self, view: View) -> str:
+        """Why a view cannot be asked, in words; empty where it can."""
+        return ""
 
     def segment_query(self, key: tuple[str, str, str]) -> str:
         """What was asked of a store for the segments of a finding, as sent; empty where it is not known."""
