@@ -25,6 +25,7 @@ from incidents.targets.alertmanager import Alertmanager
 from incidents.targets.base import Target
 from incidents.targets.grafana import Grafana
 from incidents.targets.pagerduty import PagerDuty
+from incidents.targets.silences import Silences
 from incidents.targets.slack import Slack
 from incidents.targets.webhook import SIGNATURE, Webhook
 from tests.incident_sample import ALICE, BOB, Ticking, journal_at
@@ -61,6 +62,7 @@ def channel(kind: str, url: str, tmp_path: Path, secret: str = KEY) -> Channel:
         "grafana": lambda: Grafana(kind, url),
         "webhook": lambda: Webhook(kind, f"{url}/hook"),
         "alertmanager": lambda: Alertmanager(kind, url),
+        "silence": lambda: Silences(kind, url),
     }
     return Channel(targets[kind](), secret_in(tmp_path, f"{url}/services/{secret}" if kind == "slack" else secret))
 
@@ -185,6 +187,42 @@ async def test_what_may_have_arrived_is_repeated_only_where_that_is_safe(
     assert told(journal, incident) == {kind: "unknown" if kind == "slack" else "ok"}
 
 
+def silence(journal: Journal) -> str:
+    """An incident because of which alerts are to be held back for an hour."""
+    incident = flag(journal)
+    data = {"at": "am", "matchers": 'model="fraud"', "until": NOW + 3_660, "comment": "known", "notify": ["silence"]}
+    journal.append(incident, Kind.SILENCED, data)
+    return incident
+
+
+@pytest.mark.parametrize("step", ["hang", "lost"])
+async def test_a_silence_that_may_have_arrived_is_looked_for_before_it_is_repeated(
+    step: str, journal: Journal, tmp_path: Path
+) -> None:
+    with receiver("any", [step, "ok"]) as server:
+        incident = silence(journal)
+        assert await deliver(journal, channel("silence", server.url, tmp_path)) == ()
+    (taken,) = server.taken
+    assert taken["matchers"] == [{"name": "model", "value": "fraud", "isRegex": False, "isEqual": True}]
+    assert taken["createdBy"] == "alice"
+    assert told(journal, incident) == {"silence": "ok"}
+
+
+async def test_a_silence_that_comes_too_late_or_cannot_be_read_hides_nothing(journal: Journal, tmp_path: Path) -> None:
+    incident = silence(journal)
+    journal.append(incident, Kind.SILENCED, {"matchers": "model=~.*", "notify": ["silence"]})
+    late = journal_at(tmp_path / "journal", ALICE, Ticking(NOW + 360))
+    with receiver("any", ["500", "500", "500"]) as server:
+        outbox = Outbox(late, [channel("silence", server.url, tmp_path)], clock=Ticking(NOW + 361))
+        assert await outbox.deliver(60.0) == ()
+    assert server.taken == []
+    said = [
+        line.text for line in fold(incident, late.history(incident).events).timeline if line.kind == "notify_failed"
+    ]
+    assert "given up after 1 tries: HTTP 500" in said[0]
+    assert "cannot be sent: at least one label must have a value" in said[1]
+
+
 async def test_a_connection_that_ends_unread_is_no_reason_to_give_up(journal: Journal, tmp_path: Path) -> None:
     with receiver("pagerduty", ["close", "ok"]) as server:
         incident = flag(journal, "pagerduty")
@@ -277,7 +315,7 @@ def test_the_labels_of_an_alert_never_change_with_the_incident(journal: Journal)
     assert all(len(alert["annotations"]["summary"]) <= 300 for alert in alerts)
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "alertmanager"])
+@pytest.mark.parametrize("kind", [*KINDS, "alertmanager", "silence"])
 @pytest.mark.parametrize("step", ["ok", "404", "500", "hang"])
 async def test_no_secret_reaches_the_journal_the_logs_or_an_error(
     kind: str, step: str, journal: Journal, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -286,11 +324,12 @@ async def test_no_secret_reaches_the_journal_the_logs_or_an_error(
     said: list[Delivery] = []
     with receiver("any", [step, "404"]) as server:
         way = channel(kind, server.url, tmp_path, CANARY)
-        incident = flag(journal, kind)
+        incident = silence(journal) if kind == "silence" else flag(journal, kind)
         outbox = Outbox(journal, [way], news=said.append)
         await outbox.deliver(3.0)
         events = journal.history(incident).events
-        shown = [str(request) for _, request in outbox.payloads(events, [kind])]
+        last = next(i for i, event in enumerate(events) if event.data.get("notify"))
+        shown = [str(request) for _, request in outbox.payloads(events[: last + 1], [kind])]
     assert server.got  # the secret was used
     assert kind == "slack" or any(CANARY in str(got) or kind == "webhook" for got in server.got)
     files = [path.read_bytes() for path in (tmp_path / "journal").rglob("*") if path.is_file()]
