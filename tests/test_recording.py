@@ -266,7 +266,7 @@ async def test_an_incident_that_was_flagged_on_the_screen_is_replayed_with_every
             await until_shown(pilot, lambda: app.snapshot is not None and app.snapshot.latency.model not in seen)
             assert app.snapshot is not None
             seen.append(app.snapshot.focus)
-            await pilot.press("m")
+            await pilot.press("g")
         assert set(seen) == {"fraud", "rank", "churn"}
         await pilot.press("plus", "left_square_bracket")
         said = [str(note.message) for note in app._notifications]
