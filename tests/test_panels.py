@@ -293,6 +293,15 @@ async def test_what_comes_from_outside_is_never_sent_as_it_is() -> None:
             assert type(panel) is HeaderPanel or "␛]52" in shown
 
 
+def test_the_header_says_when_buckets_are_wider_than_a_minute() -> None:
+    part = HeaderPart.of(sample())
+    scene = Scene.of(sample())
+    lines = ["".join(run for run, _ in HeaderPanel(LOOK).body(part, replace(scene, step=step), 200, 1)[0])
+             for step in (60, 3_600)]  # fmt: skip
+    assert "buckets" not in lines[0]
+    assert "buckets of 1h" in lines[1]
+
+
 def header_lines(part: HeaderPart, width: int) -> list[str]:
     scene = Scene.of(sample())
     return ["".join(text for text, _ in line) for line in HeaderPanel(LOOK).body(part, scene, width, 2)]

@@ -11,7 +11,7 @@ from textual.geometry import Size
 from analysis.answer import Severity, Snapshot, SourceStatus, State
 from analysis.filters import format_filter
 from analysis.objectives import words
-from analysis.view import View
+from analysis.view import STEPS_S, View
 from widgets.lines import Line, Run, cells, fitted
 from widgets.look import Scene
 from widgets.panel import Panel
@@ -141,6 +141,9 @@ class HeaderPanel(Panel[HeaderPart]):
             (1, [(times, "bold"), (other if width >= 70 else "", "dim")]),
             (2, [("data ", "dim"), (age(passed), "bold")]),
         ]
+        if scene.step > STEPS_S[0]:
+            # Minutes are what everybody expects: a coarser bucket hides a short peak.
+            parts.insert(2, (3, [(f"buckets of {duration(scene.step)}", "dim")]))
         if filter_text:
             parts.insert(2, (1, [("/ ", "dim"), (self.foreign(filter_text, 60), "warning")]))
         if part.write_until is None:
