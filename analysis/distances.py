@@ -113,11 +113,6 @@ def js_noise(n: ArrayLike, m: ArrayLike, bins: ArrayLike, dispersion: ArrayLike 
     return np.minimum(1.0, np.sqrt(psi_noise(n, m, bins, dispersion) / (8 * math.log(2))))
 
 
-def hellinger_noise(n: float, m: float, bins: int, dispersion: float = 1.0) -> float:
-    """Expected Hellinger distance without drift: √(D (B-1) h / 8)."""
-    return math.sqrt(float(psi_noise(n, m, bins, dispersion)) / 8)
-
-
 def tv_noise(n: float, m: float, baseline: ArrayLike, dispersion: float = 1.0) -> float:
     """Expected total variation without drift: ½ √(2/π) √(D h) Σ √(q (1-q))."""
     q = shares(baseline)

@@ -14,7 +14,6 @@ from analysis.distances import (
     binned_mean_sd,
     chi_squared,
     hellinger,
-    hellinger_noise,
     js_distance,
     js_divergence,
     js_noise,
@@ -66,7 +65,6 @@ def test_the_noise_floors_match_their_closed_forms() -> None:
     n, m, bins = i["n"], i["m"], i["B"]
     assert float(psi_noise(n, m, bins)) == pytest.approx(expected["psi"])
     assert float(js_noise(n, m, bins)) == pytest.approx(expected["js"])
-    assert hellinger_noise(n, m, bins) == pytest.approx(expected["hellinger"])
     assert tv_noise(n, m, np.ones(bins)) == pytest.approx(expected["tv_uniform"])
 
 
