@@ -65,12 +65,15 @@ def as_json(incident: Incident, history: History, snapshot: Snapshot | None = No
     return json.dumps(_finite(whole), indent=2, allow_nan=False)
 
 
-def as_markdown(incident: Incident, snapshot: Snapshot | None = None, screen: str = "") -> str:
+def as_markdown(
+    incident: Incident, snapshot: Snapshot | None = None, screen: str = "", *, replay: str = "mltriage replay"
+) -> str:
     """The draft of a postmortem: what is known stands there, what only people know is asked for.
 
     Args:
         snapshot: the numbers that were kept.
         screen: the text that was on the screen or in the report.
+        replay: the command that opens what was kept.
     """
     known = incident
     sections = [
@@ -79,7 +82,7 @@ def as_markdown(incident: Incident, snapshot: Snapshot | None = None, screen: st
         ["## Impact", "", *_impact(known)],
         ["## Detection", "", *_detection(known)],
         ["## Timeline (UTC)", "", *_timeline(known)],
-        ["## Evidence", "", *_evidence(known, screen)],
+        ["## Evidence", "", *_evidence(known, screen, replay)],
         ["## Contributing factors", "", "_What had to be true for this to happen? More than one thing._"],
         ["## Action items", "", "| what | who | by when |", "| --- | --- | --- |", "| | | |"],
         ["## Responders", "", *_responders(known)],
@@ -216,12 +219,12 @@ def _said(line: Line) -> str:
     return f"(retracted) {line.text}" if line.retracted else f"{line.text or line.kind}"
 
 
-def _evidence(known: Incident, screen: str) -> Iterable[str]:
+def _evidence(known: Incident, screen: str, replay: str) -> Iterable[str]:
     lines = [f"- {utc(kept.t)} {_text(kept.text)}: {', '.join(kept.blobs)}" for kept in known.evidence]
     lines += [f"- {_text(link)}" for link in known.links]
     lines = lines or ["Nothing was kept."]
     if known.evidence:
-        lines += ["", f"`mltriage replay {known.id}` opens the screens on what was kept."]
+        lines += ["", f"`{replay} {known.id}` opens the screens on what was kept."]
     if screen:
         lines += ["", "What the screen said:", "", *_fenced(screen)]
     return lines

@@ -35,11 +35,14 @@ def severity_of(finding: Finding | None, budgets: Sequence[Budget] = ()) -> tupl
     spent = _worst(finding, budgets)
     if spent is None:
         return level, f"{finding.severity}: {finding.title}{f'; {effect}' if effect else ''}"
+    why = burn_words(spent)
     if spent.severity is Severity.CRITICAL:
         level = min(level, PAGES)
     elif spent.severity is Severity.WARNING:
         level = min(level, SOON)
-    return level, f"{burn_words(spent)}{f'; {effect}' if effect else ''}"
+    else:
+        why = f"{finding.severity}, although {why}"
+    return level, f"{why}{f'; {effect}' if effect else ''}"
 
 
 def burn_words(budget: Budget) -> str:

@@ -41,6 +41,7 @@ async def test_a_demo_keeps_its_incidents_to_itself_and_still_counts_and_joins_t
     assert f"mltriage incidents --demo show {incident.id}" in last_words
     for command, status, words in (
         (["incidents", "--demo", "show", "last"], 0, f"{incident.id} SEV-2 investigating DRILL"),
+        (["incidents", "--demo", "export", "last"], 0, f"`mltriage replay --demo {incident.id}` opens the screens"),
         (["incidents", "show", "last"], 1, "the demo has 1: --demo looks there"),
         (["incidents", "show", incident.id], 1, "the demo has 1: --demo looks there"),
     ):

@@ -188,7 +188,10 @@ def test_what_the_budget_says_decides_the_severity_and_stands_in_its_reason() ->
         2,
         f"burn 4.2x over 1h, 50x over 5m: pages in ~13m if this holds; {effect}",
     )
-    assert judged(failing(0.0002, 300)) == (3, f"burn 0.2x over 1h, 0.2x over 5m: pages nobody; {effect}")
+    assert judged(failing(0.0002, 300)) == (
+        3,
+        f"warning, although burn 0.2x over 1h, 0.2x over 5m: pages nobody; {effect}",
+    )
     # What spends no budget itself is as severe as the budget of its model that burns.
     drift = replace(sample().findings[4], severity=Severity.INFO)
     assert severity_of(drift, [replace(failing(0.05, 30), objective=fast)])[0] == 2

@@ -127,7 +127,10 @@ def show(options: Options, typed: str, form: str, out: Path | None = None) -> in
             "text": lambda: incident_text(journal, incident.id),
             "json": lambda: export.as_json(incident, history, kept_snapshot(journal, incident)) + "\n",
             "markdown": lambda: export.as_markdown(
-                incident, kept_snapshot(journal, incident), kept_screen(journal, incident)
+                incident,
+                kept_snapshot(journal, incident),
+                kept_screen(journal, incident),
+                replay=f"mltriage replay{' --demo' if options.demo else ''}",
             ),
             "handoff": lambda: export.handoff(incident, time.time()),
         }
