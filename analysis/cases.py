@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.answer import Finding
+from analysis.answer import Finding, Severity, Signal
 from analysis.filters import ALL, Filter
 from analysis.view import Window
 
@@ -37,3 +37,13 @@ class Case:
         kept = tuple(Window(w.start, min(w.end, end)) if w.start < self.window.start else w for w in windows)
         kept = tuple(w for w in kept if w.length > 0)
         return kept or windows
+
+
+NOTHING = "nothing"
+"""The check of a finding that stands for all requests, where none is at hand."""
+
+
+def all_requests(model: str, window: Window) -> Case:
+    """Every request of a model: what is asked about where no finding is at hand."""
+    finding = Finding(Signal.REQUEST_RATE, model, Severity.INFO, "all requests", 0.0, 0.0, 0.0, 0.0, check=NOTHING)
+    return Case(finding, None, window)

@@ -15,8 +15,10 @@ import pytest
 from textual.geometry import Region
 
 from analysis.answer import Severity, State
+from analysis.cases import all_requests
 from analysis.causes import told
 from analysis.evidence import NumericBins, just_above
+from analysis.view import Window
 from tests.panel_app import LOOK, PANELS, PanelApp, give
 from tests.sample import NOW, sample
 from widgets.accuracy import AccuracyPanel
@@ -33,6 +35,7 @@ from widgets.listing import ListPanel
 from widgets.look import Look, Scene
 from widgets.models import ModelsPanel
 from widgets.panel import Panel, same, text_of
+from widgets.segments import SegmentsPanel
 from widgets.text import share
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -402,3 +405,10 @@ async def test_words_that_have_no_room_go_to_the_next_line() -> None:
         lines = [line.rstrip() for line in text_of(app.panels[0])]
         assert "  do not rely on it: the same scores are right 5.9pp less often" in lines
         assert all(len(line) <= 70 for line in lines)
+
+
+def test_where_says_that_there_is_nothing_to_locate_where_no_finding_stands() -> None:
+    quiet = all_requests("fraud", Window(0, 60)).finding
+    panel = SegmentsPanel(LOOK)
+    (line,) = panel.empty(quiet, Scene.of(sample()), 100)
+    assert "nothing to locate: no finding stands for these rows" in "".join(text for text, _ in line)

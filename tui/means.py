@@ -47,14 +47,12 @@ async def fetch(session: Session, model: str, value: str) -> Means:
 
 
 async def _of(session: Session, feed: LogFeed, model: str, value: str) -> Means:
-    from analysis.answer import Finding, Severity, Signal
-    from analysis.cases import Case
+    from analysis.cases import all_requests
     from connectors.sqlsample import blocks
     from tui.explaining import CELLS, prepared, rows_of
 
     question = session.question()
-    finding = Finding(Signal.REQUEST_RATE, model, Severity.INFO, "", 0.0, 0.0, 0.0, 0.0)
-    every = Case(finding, None, question.frame.live)
+    every = all_requests(model, question.frame.live)
     search = prepared(feed, question, [every], session.search_features)
     if search is None:
         return Means(PanelStatus(State.ABSENT, "no dimension is logged"), model, value)

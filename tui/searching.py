@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from textual import work
 
-from analysis.answer import Finding, PanelStatus, Severity, Signal, State
-from analysis.cases import Case
+from analysis.answer import PanelStatus, Signal, State
+from analysis.cases import all_requests
 from analysis.means import Means
 from analysis.mix import Mix
 from tui.completion import starting
@@ -35,8 +35,7 @@ class Searching(TimeCursor):
             return
         case = session.case(finding.key) if finding is not None else None
         if case is None or (case.outcome is None and case.finding.signal is not Signal.REQUEST_RATE):
-            quiet = Finding(Signal.REQUEST_RATE, snapshot.focus, Severity.INFO, "all requests", 0.0, 0.0, 0.0, 0.0)
-            case = Case(quiet, None, snapshot.frame.live)
+            case = all_requests(snapshot.focus, snapshot.frame.live)
         loading = Mix(PanelStatus(State.LOADING), case.finding.model, case.finding.title)
         self.main.show_page(MixPanel, loading)
         self.main.show_page(MixPanel, await fetch(session, case))

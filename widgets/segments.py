@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 
 from analysis.answer import Finding, Segment, Signal
+from analysis.cases import NOTHING
 from widgets.lines import Line, Run
 from widgets.listing import ListPanel
 from widgets.look import Scene
@@ -68,6 +69,8 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
 
 def _nowhere(part: Finding) -> tuple[str, str]:
     """What is said of a finding without segments, and why it has none."""
+    if part.check == NOTHING:
+        return "nothing to locate", "no finding stands for these rows"
     if part.check == "duplicate_ids":
         return "no segment is sought", "a row does not say that another one has its id"
     reason = "a version stands for itself" if part.signal is Signal.VERSION else "it is spread over all of them"

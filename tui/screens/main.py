@@ -10,6 +10,7 @@ from textual.events import Resize
 from textual.screen import Screen
 
 from analysis.answer import Finding, Mark, Segment, Signal, Snapshot
+from analysis.cases import all_requests
 from analysis.mix import MixRow
 from tui.keys import KEYS, ON_DEMAND
 from tui.screens.prompt import Prompt
@@ -273,6 +274,7 @@ class MainScreen(Screen[None]):
 
     def show_finding(self) -> None:
         """Show the segments of the finding in question."""
-        finding = self.finding
-        if finding is not None and self.snapshot is not None:
-            self.query_one(SegmentsPanel).show(finding, self.scene)
+        finding, snapshot = self.finding, self.snapshot
+        if snapshot is not None:
+            shown = finding if finding is not None else all_requests(snapshot.focus, snapshot.frame.live).finding
+            self.query_one(SegmentsPanel).show(shown, self.scene)
