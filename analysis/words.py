@@ -1,33 +1,49 @@
-"""Numbers in words: units, ratios and shares as every title, table and report writes them."""
+"""Numbers in words, as every title, table, report and incident writes them: one rule for all.
+
+Two significant digits below ten, whole numbers above: `1.2s`, `x3.9`, `0.93%`, `2.1k`, `612`. A reader decides by a
+factor, not by the third digit; the JSON of the report has six.
+"""
 
 from __future__ import annotations
 
 import math
 
+NONE = "--"
+"""What stands where there is no number."""
+
+
+def significant(value: float) -> str:
+    """Two significant digits below ten and no fraction above; no exponent from 0.001 on."""
+    size = abs(value)
+    if size >= 9.95:
+        return f"{value:.0f}"
+    if size >= 0.995:
+        return f"{value:.1f}"
+    if size >= 0.0995:
+        return f"{value:.2f}"
+    return "0" if size == 0 else f"{value:.2g}"
+
 
 def milliseconds(value: float | None) -> str:
-    """41ms, 1.24s, 2m05s."""
+    """0.40ms, 41ms, 1.2s, 2m05s."""
     if value is None or not math.isfinite(value):
-        return "--"
-    if value < 9.95:
-        return f"{value:.1f}ms"
-    if value < 999.5:
-        return f"{value:.0f}ms"
-    if value < 99_950:
-        return f"{value / 1e3:.3g}s"
-    return f"{int(value // 60_000)}m{int(value % 60_000 // 1000):02d}s"
+        return NONE
+    if abs(value) < 999.5:
+        return f"{significant(value)}ms"
+    if abs(value) < 99_950:
+        return f"{significant(value / 1e3)}s"
+    minutes, seconds = divmod(int(abs(value) / 1e3), 60)
+    return f"{'-' if value < 0 else ''}{minutes}m{seconds:02d}s"
 
 
 def percent(share: float | None) -> str:
-    """A share 0..1 as 0.02%, 4.8%, 31%."""
+    """A share 0..1 as 0.02%, 0.93%, 4.8%, 31%."""
     value = math.nan if share is None else share * 100
     if not math.isfinite(value):
-        return "--"
-    if value == 0:
-        return "0%"
-    if abs(value) < 0.1:
-        return f"{value:.2g}%" if abs(value) >= 0.001 else "<0.001%"
-    return f"{value:.1f}%" if abs(value) < 9.95 else f"{value:.0f}%"
+        return NONE
+    if 0 < abs(value) < 0.001:
+        return "<0.001%"
+    return f"{significant(value)}%"
 
 
 def ratio(now: float, baseline: float) -> str:
@@ -35,43 +51,34 @@ def ratio(now: float, baseline: float) -> str:
     if not (0 < baseline < math.inf and 0 <= now < math.inf):
         return ""
     value = now / baseline
-    if value >= 999.5:
-        return f"x{quantity(value)}"
-    if value >= 9.95:
-        return f"x{value:.0f}"
-    return f"x{value:.1f}" if value >= 0.1 else f"x{value:.2g}"
+    return f"x{quantity(value)}" if value >= 999.5 else f"x{significant(value)}"
 
 
 def quantity(value: float | None) -> str:
-    """612, 2.1k, 3.4M, 0.004; about three significant digits."""
+    """A number of things or a rate: 612, 2.1k, 34M, 0.25."""
     if value is None or not math.isfinite(value):
-        return "--"
-    size = abs(value)
-    if size < 1 or size >= 1e15:
-        return f"{value:.3g}"
-    for limit, divisor, suffix in ((999.5, 1, ""), (999.5e3, 1e3, "k"), (999.5e6, 1e6, "M"), (math.inf, 1e9, "G")):
-        if size < limit:
-            scaled = value / divisor
-            if abs(scaled) >= 99.5 or (suffix == "" and float(scaled).is_integer()):
-                return f"{scaled:.0f}{suffix}"
-            return f"{scaled:.{1 if abs(scaled) >= 9.95 else 2}f}".rstrip("0").rstrip(".") + suffix
-    return "--"
+        return NONE
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= size * 0.9995:
+            scaled = value / size
+            return f"{value:.1e}" if abs(scaled) >= 1e4 else f"{significant(scaled)}{unit}"
+    return f"{value:.0f}" if float(value).is_integer() else significant(value)
 
 
 def binary_bytes(value: float | None) -> str:
-    """512 B, 3.2 GiB."""
+    """512B, 1.4Gi."""
     if value is None or not math.isfinite(value):
-        return "--"
-    for divisor, suffix in ((1, "B"), (2**10, "KiB"), (2**20, "MiB"), (2**30, "GiB")):
-        if abs(value) < 999.5 * divisor:
-            return f"{value / divisor:.3g} {suffix}"
-    return f"{quantity(value / 2**40)} TiB"
+        return NONE
+    for unit, size in (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
+        if abs(value) >= size * 0.9995:
+            return f"{quantity(value / size)}{unit}"
+    return f"{value:.0f}B"
 
 
-def duration(seconds: float) -> str:
-    """45s, 12m, 3h05m, 2d4h."""
-    if not math.isfinite(seconds):
-        return "--"
+def duration(seconds: float | None) -> str:
+    """45s, 12m, 3h05m, 2d4h: seconds below a minute only, so that what stands for hours does not change every look."""
+    if seconds is None or not math.isfinite(seconds):
+        return NONE
     total = max(0, round(seconds))
     if total < 60:
         return f"{total}s"
@@ -85,17 +92,19 @@ def duration(seconds: float) -> str:
 
 
 def measured(value: float | None, unit: str) -> str:
-    """A value in its unit: ms, ratio (as percent), B, req/s and plain counts."""
+    """A value in its unit: ms, s, B, ratio and % (as percent), plain counts, or the unit written behind the number."""
     match unit:
         case "ms":
             return milliseconds(value)
-        case "s":
+        case "s" | "seconds":
             return milliseconds(None if value is None else value * 1e3)
-        case "ratio":
+        case "ratio" | "share":
             return percent(value)
-        case "B":
+        case "%" | "percent":
+            return percent(None if value is None else value / 100)
+        case "B" | "bytes":
             return binary_bytes(value)
         case "" | "count" | "req" | "score":
             return quantity(value)
-        case _:
-            return f"{quantity(value)} {unit}"
+    text = quantity(value)
+    return text if text == NONE else f"{text}{unit}" if unit.startswith("/") else f"{text} {unit}"

@@ -167,7 +167,7 @@ def test_joining_adds_the_evidence_and_what_was_not_known(tmp_path: Path) -> Non
 
 def test_the_severity_is_suggested_with_its_reason() -> None:
     first = sample().findings[0]
-    effect = "21% of region=eu-w1 slow, 0.9% before"
+    effect = "21% of region=eu-w1 slow, 0.90% before"
     assert severity_of(first) == (2, f"critical: p99 182ms -> 712ms x3.9; {effect}")
     errors = replace(first, signal=Signal.ERROR, now=0.4, unit="ratio")
     assert severity_of(errors)[0] == 1
@@ -178,7 +178,7 @@ def test_the_severity_is_suggested_with_its_reason() -> None:
 def test_what_the_budget_says_decides_the_severity_and_stands_in_its_reason() -> None:
     first = replace(sample().findings[0], severity=Severity.WARNING)
     fast = Objective("fraud", "latency", 0.999, 250.0)
-    effect = "21% of region=eu-w1 slow, 0.9% before"
+    effect = "21% of region=eu-w1 slow, 0.90% before"
 
     def judged(budget: Budget) -> tuple[int, str]:
         return severity_of(first, [replace(budget, objective=fast), replace(failing(1.0, 300), objective=OTHER)])

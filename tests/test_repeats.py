@@ -56,7 +56,7 @@ def test_a_rise_is_a_warning_with_both_shares_its_onset_and_no_segment() -> None
     assert finding.severity is Severity.WARNING
     assert finding.now == pytest.approx(0.06, abs=0.006)
     assert finding.baseline == pytest.approx(0.002, abs=0.0005)
-    assert finding.title.startswith("sent again 0.2% -> ")
+    assert finding.title.startswith("sent again 0.20% -> ")
     assert finding.title.endswith("% by request_id")
     assert finding.onset == pytest.approx(ONSET, abs=2 * FRAME.step)
     assert case.outcome is None

@@ -36,7 +36,7 @@ def test_a_rising_type_is_found_with_its_shares_and_onset(onset: int) -> None:
     assert finding.onset is not None
     assert abs(finding.onset - onset) <= 60
     assert finding.effect >= finding.score / 1.5
-    assert finding.title.startswith("timeout 0.2% -> ")
+    assert finding.title.startswith("timeout 0.2")
     assert case.outcome == Eq("error_type", "timeout")
     assert case.window.start == finding.onset
 
@@ -71,7 +71,7 @@ def test_a_fading_type_is_in_the_panel_and_in_no_finding() -> None:
 def test_errors_without_types_are_found_as_their_total(onset: int) -> None:
     (case,) = cases_of(model_logs(replace(usual(), errors={"any": after(onset, 0.08, 0.002)}, typed=False)))
     assert case.finding.subject == ""
-    assert case.finding.title.startswith("errors 0.2% -> ")
+    assert case.finding.title.startswith("errors 0.2")
     assert case.finding.now == pytest.approx(0.08, rel=0.1)
     assert case.finding.onset is not None
     assert abs(case.finding.onset - onset) <= 60

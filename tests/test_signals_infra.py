@@ -40,7 +40,7 @@ def test_a_leak_tells_when_the_limit_is_reached_and_when_it_began() -> None:
     assert abs(finding.onset - ONSET) <= 120
     assert finding.now == pytest.approx(2.3 * GIB, rel=0.03)
     assert finding.baseline == pytest.approx(1.5 * GIB, rel=0.01)
-    assert finding.title.startswith("r1 memory 1.5 GiB -> 2.3 GiB of 4 GiB, limit in ~3")
+    assert finding.title.startswith("r1 memory 1.5Gi -> 2.3Gi of 4Gi, limit in ~3")
     assert (finding.model, finding.subject, finding.check) == ("shop", "memory", "memory")
 
 
@@ -92,7 +92,7 @@ def test_a_leak_without_history_has_no_baseline() -> None:
     )  # fmt: skip
     (case,) = cases_of(new, LIMIT)
     assert case.finding.baseline is None
-    assert case.finding.title.startswith("r1 memory 2.45 GiB of 4 GiB")
+    assert case.finding.title.startswith("r1 memory 2.5Gi of 4Gi")
 
 
 @pytest.mark.parametrize("metric", ["restarts", "oom"])

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 
-from widgets import text as written
+from analysis.words import binary_bytes
 from widgets.text import clock, count
 
 _TIME_STEPS = (60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800)
@@ -60,7 +60,7 @@ def value_ticks(low: float, high: float, most: int, unit: str = "") -> list[floa
     if not (math.isfinite(low) and math.isfinite(high)) or high - low < 1e-290 or most < 2:
         return [low] if math.isfinite(low) else []
     best = [low, high]
-    scale = 1024.0 ** max(0, math.floor(math.log(high, 1024))) if unit == "bytes" and high > 1 else 1.0
+    scale = 1024.0 ** max(0, math.floor(math.log(high, 1024))) if unit in ("B", "bytes") and high > 1 else 1.0
     for divisions in range(2, most):
         step = (high - low) / divisions
         mantissa = step / scale / 10.0 ** math.floor(math.log10(step / scale))
@@ -73,8 +73,8 @@ def value_ticks(low: float, high: float, most: int, unit: str = "") -> list[floa
 def value_labels(values: Sequence[float], unit: str) -> list[str]:
     """The values in one unit, written out at each tick: 0, 200ms, 400ms; 0, 0.5s, 1s."""
     top = max((abs(value) for value in values), default=0.0)
-    if unit == "bytes":
-        return [written.bytes(value) if value else "0" for value in values]
+    if unit in ("B", "bytes"):
+        return [binary_bytes(value) if value else "0" for value in values]
     scale, suffix = 1.0, ""
     match unit:
         case "ms":

@@ -96,7 +96,7 @@ class InfraPanel(ListPanel[InfraPart, InfraRow]):
             return [head, (("  only the newest value is known", "dim"),)]
         key = self.key_of(item)
         if key != self._axis_of:
-            self._axis, self._axis_of = Axis(binary=item.unit == "bytes"), key
+            self._axis, self._axis_of = Axis(binary=item.unit in ("B", "bytes")), key
         rules = [(value, role) for value, role in ((item.baseline, "base"), (item.limit, "limit")) if value is not None]
         size = (width, height - 1)
 

@@ -8,67 +8,22 @@ from datetime import UTC, datetime, tzinfo
 
 from rich.cells import cell_len, get_character_cell_size
 
+from analysis import words
 from analysis.printable import printable as printable
+from analysis.words import NONE as NONE
+from analysis.words import duration as duration
+from analysis.words import measured as quantity
+from analysis.words import milliseconds as ms
+from analysis.words import percent as percent
+from analysis.words import quantity as count
 
-NONE = "--"
-"""What stands where there is no number."""
+__all__ = [
+    "NONE", "age", "ago", "clock", "count", "cut", "duration", "fit", "ms", "percent", "printable", "quantity", "ratio",
+    "share", "since", "sparkline", "within", "wrap",
+]  # fmt: skip
 
 _BARS = "▁▂▃▄▅▆▇█"
 _ASCII_BARS = "_.-=+*%#"
-
-
-def _significant(value: float) -> str:
-    """`value` with two significant digits below 10 and no fraction above; no exponent for |value| >= 0.001."""
-    size = abs(value)
-    if size >= 9.95:
-        return f"{value:.0f}"
-    if size >= 0.995:
-        return f"{value:.1f}"
-    if size >= 0.0995:
-        return f"{value:.2f}"
-    return "0" if size == 0 else f"{value:.2g}"
-
-
-def _finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
-
-
-def count(value: float | None) -> str:
-    """A number of things or a rate: 612, 2.1k, 3.4M, 0.25; `--` when there is none."""
-    if value is None or not math.isfinite(value):
-        return NONE
-    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if abs(value) >= size * 0.9995:
-            scaled = value / size
-            return f"{value:.1e}" if abs(scaled) >= 1e4 else f"{_significant(scaled)}{unit}"
-    return f"{value:.0f}" if float(value).is_integer() else _significant(value)
-
-
-def ms(value: float | None) -> str:
-    """Milliseconds: 0.4ms, 41ms, 1.2s, 3m20s."""
-    if value is None or not math.isfinite(value):
-        return NONE
-    if abs(value) < 999.5:
-        return f"{_significant(value)}ms"
-    if abs(value) < 99_950:
-        return f"{_significant(value / 1000)}s"
-    return duration(value / 1000)
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds in at most two units: 44s, 7m, 3m20s, 2h05m, 3d4h."""
-    if seconds is None or not math.isfinite(seconds):
-        return NONE
-    sign, whole = ("-" if seconds < 0 else ""), round(abs(seconds))
-    if whole < 60:
-        return f"{sign}{whole}s"
-    if whole < 3_600:
-        return f"{sign}{whole // 60}m" + (f"{whole % 60:02d}s" if whole % 60 else "")
-    if whole < 86_400:
-        return f"{sign}{whole // 3_600}h" + (f"{whole % 3_600 // 60:02d}m" if whole % 3_600 // 60 else "")
-    if whole >= 86_400 * 10_000:
-        return f"{sign}>10000d"
-    return f"{sign}{whole // 86_400}d" + (f"{whole % 86_400 // 3_600}h" if whole % 86_400 // 3_600 else "")
 
 
 def age(seconds: float | None) -> str:
@@ -94,14 +49,6 @@ def ago(t: float | None, now: float) -> str:
     return f"t-{min(minutes // 1440, 9999)}d"
 
 
-def percent(share: float | None) -> str:
-    """A share of 1 as per cent: 0.02%, 4.8%, 83%."""
-    if share is None or not math.isfinite(share):
-        return NONE
-    value = share * 100
-    return f"{value:.2f}%" if 0 < abs(value) < 0.1 else f"{count(float(_significant(value)))}%"
-
-
 def share(value: float | None) -> str:
     """A number between 0 and 1 as a column shows it: .71, 1.0, 0."""
     if value is None or not math.isfinite(value):
@@ -112,39 +59,7 @@ def share(value: float | None) -> str:
 
 def ratio(now: float | None, baseline: float | None) -> str:
     """How many times the baseline: x3.9, x0.42; `--` when there is nothing to divide by."""
-    if now is None or baseline is None or not (_finite(now) and _finite(baseline)) or baseline == 0:
-        return NONE
-    value = now / baseline
-    return f"x{count(value)}" if abs(value) >= 999.5 else f"x{_significant(value)}"
-
-
-def bytes(value: float | None) -> str:  # noqa: A001  the unit is the name, as for the other formats
-    """Bytes in binary units: 512B, 1.4Gi."""
-    if value is None or not math.isfinite(value):
-        return NONE
-    for unit, size in (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
-        if abs(value) >= size:
-            return f"{count(value / size)}{unit}"
-    return f"{value:.0f}B"
-
-
-def quantity(value: float | None, unit: str) -> str:
-    """`value` in the words of its unit: ms, s, bytes, share, %, per_1k, or the unit written behind a count."""
-    match unit:
-        case "ms":
-            return ms(value)
-        case "s" | "seconds":
-            return ms(None if value is None else value * 1000)
-        case "bytes" | "B":
-            return bytes(value)
-        case "ratio" | "share":
-            return percent(value)
-        case "%" | "percent":
-            return percent(None if value is None else value / 100)
-        case "" | "count":
-            return count(value)
-    text = count(value)
-    return text if text == NONE else f"{text}{unit}" if unit.startswith("/") else f"{text} {unit}"
+    return NONE if now is None or baseline is None else words.ratio(now, baseline) or NONE
 
 
 def clock(t: float | None, zone: tzinfo | None = UTC, *, seconds: bool = False, named: bool = True) -> str:
