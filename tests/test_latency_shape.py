@@ -30,7 +30,7 @@ def requests(seed: int) -> Floats:
     ("change", "changed", "words"),
     [
         (lambda x: x * 1.4, ALL, "all requests x1.4"),
-        (lambda x: x / 2, ALL, "all requests x0.50"),
+        (lambda x: x / 2, ALL, "all requests x0.49"),
         (lambda x: x + 50, ALL, "all requests +50ms"),
         (lambda x: np.where(np.arange(len(x)) % 33 == 0, x + 1_000, x), ("p99",), "the tail; the median holds"),
         (

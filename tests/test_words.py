@@ -63,5 +63,5 @@ def test_a_measured_value_is_never_empty(value: float, unit: str) -> None:
 
 @given(st.floats(0.001, 1e12))
 def test_a_quantity_says_the_number_to_two_digits(value: float) -> None:
-    number, suffix = re.fullmatch(r"([\d.e+-]+)([kMG]?)", quantity(value)).groups()  # type: ignore[union-attr]
-    assert float(number) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9}[suffix] == pytest.approx(value, rel=0.051)
+    number, suffix = re.fullmatch(r"([\d.e+-]+)([kMGT]?)", quantity(value)).groups()  # type: ignore[union-attr]
+    assert float(number) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[suffix] == pytest.approx(value, rel=0.051)
