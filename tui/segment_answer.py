@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from analysis.answer import MixShift, Segment
+from analysis.answer import MixShift, Segment, Signal
 from analysis.filters import fields_of
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def explained(
 ) -> Answer:
     """What explains a case, without the dimension that its outcome itself names.
 
+    A new version is first of all itself: where it was rolled out to comes below.
+
     Args:
         outcome: column of the case's hits in the cubes.
         spans: what `base` was counted over.
@@ -51,7 +53,10 @@ def explained(
         live, base = without(live, named_anew), without(base, named_anew)
         seen, length = end - case.window.start, sum(span.length for span in spans)
         return Answer(search_traffic(live, base, scale=seen / length)) if seen > 0 and length else Answer()
+    itself = find(live, base, outcome, limit=1) if case.finding.signal is Signal.VERSION else ()
     own = fields_of(case.outcome)
     live, base = without(live, own), without(base, own)
     segments = find(live, base, outcome)
+    if itself:
+        return Answer((*itself, *(replace(segment, alternative=True) for segment in segments)))
     return Answer(segments, () if segments else mix_shift(live, base, outcome))
