@@ -309,7 +309,7 @@ async def test_only_another_model_in_focus_asks_no_source_again(fleet: Path) -> 
         app = await located(pilot)
         assert app.session is not None
         before = app.session.generation
-        await pilot.press("m")
+        await pilot.press("g")
         await until(pilot, lambda: app.snapshot is not None and app.snapshot.focus != "fraud")
         assert app.session.generation == before
 
