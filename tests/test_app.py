@@ -271,9 +271,6 @@ class StuckStore:
             raise
         raise AssertionError("unreachable")
 
-    async def errors(self, *asked: object) -> None:
-        raise AssertionError("nothing is asked of a log that is not described")
-
     async def watermark(self) -> Watermark:
         return Watermark(None, None)
 

@@ -148,7 +148,7 @@ class LogFeed(Feed):
         self._bins: dict[object, Fetched[Mapping[str, Bins]]] = {}
         self._binned_at = 0.0
         self._sets: tuple[_RingSet, ...] = ()
-        self._look_back = LookBack(store.errors, clock)
+        self._look_back = LookBack(lambda spans, step: self.store.errors(spans, step), clock)
         self._labelled: tuple[object, float, float] = (None, 0.0, 0.0)
         """What the labels were last read for, when, and how many seconds that took."""
 
@@ -375,7 +375,7 @@ class MetricFeed(Feed):
         self._discovered = 0.0
         self._asked: object = None
         self._ring: Ring[MetricEvidence] | None = None
-        self._look_back = LookBack(store.errors, clock)
+        self._look_back = LookBack(lambda spans, step: self.store.errors(spans, step), clock)
 
     def identity(self, question: Question) -> object:
         """A baseline is but other windows, and a filter that is not one of labels does not apply."""
