@@ -42,10 +42,11 @@ class Axis:
             held = bottom <= low and high <= top
             if held and high - (bottom if self._zero else low) >= (top - bottom) * _SHRINK:
                 return self._limits
-        self._limits = self._fresh(low, high)
+        self._limits = self.fresh(low, high)
         return self._limits
 
-    def _fresh(self, low: float, high: float) -> tuple[float, float]:
+    def fresh(self, low: float, high: float) -> tuple[float, float]:
+        """Round limits around finite `low` and `high`, whatever was shown before."""
         if self._zero and low >= 0:
             scale = 1024.0 ** max(0, math.floor(math.log(high, 1024))) if self._binary and high > 1 else 1.0
             return 0.0, nice(high / scale * 1.02) * scale if high > 1e-12 else 1.0
