@@ -26,10 +26,12 @@ MIN_VARIANTS = 4
 """Words in one place from which on they are values of a parameter: three are three kinds of message."""
 
 _KEPT = (
-    r"(?i:\b(?:http|status|status[ _]code|errno)[ =:]+[0-9]{1,3}\b|^[1-5][0-9]{2}\b|\bu?int[0-9]{1,2}\b"
+    r"(?:(?i:\b(?:http|status|status[ _]code|errno)[ =:]+[0-9]{1,3}\b|^[1-5][0-9]{2}(?:[ :,;]|$)|\bu?int[0-9]{1,2}\b"
     r"|\bb?float[0-9]{1,2}\b|\b[bt]?fp?[0-9]{1,2}\b|\butf-?[0-9]{1,2}\b)"
+    r"|\b(?:[a-z_][A-Za-z0-9_]*\.)+[A-Z][A-Za-z0-9_]*)"
 )
-"""Numbers that tell kinds of failure apart: status codes and types of numbers."""
+"""What looks like a parameter and tells kinds of failure apart: status codes, types of numbers, and classes in their
+packages (`java.net.SocketException`)."""
 
 _BLANK = r"[\t\n\f\r ]"
 """Not `\\s`, on which Python and RE2 differ."""
@@ -37,12 +39,14 @@ _BLANK = r"[\t\n\f\r ]"
 _PARAMETER = "|".join((
     r"[A-Za-z][A-Za-z0-9+.-]*://[^\t\n\f\r '\",;)\]]+",
     r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+",
+    r"\b(?:[A-Za-z0-9_-]+\.)+(?:[A-Za-z0-9_-]+:[0-9]+|(?:com|net|org|edu|gov|internal|local)(?:\.[a-z]{2,3})?\b)",
     r"(?:/[A-Za-z0-9_.@%+~:=-]+){2,}/?",
     r"\[[^\[\]]*[0-9,][^\[\]]*\]",
     r"\{[^{}]*\}",
     r"\"[^\"]*[\t\n\f\r 0-9][^\"]*\"",
     r"\b[0-9a-fA-F]{8,}\b",
-    r"[A-Za-z0-9_.@%+-]*[0-9](?:[A-Za-z0-9_.@%+:-]*[A-Za-z0-9_%])?(?: ?(?:[kKMGT]i?B|B|bytes|us|ms|s|min)\b)?",
+    r"[A-Za-z0-9_.@%+-]*[0-9](?:[A-Za-z0-9_.@%+:-]*[A-Za-z0-9_%])?"
+    r"(?: ?(?:[kKMGT]i?B|B|bytes|us|ms|s|min|secs?|seconds?|minutes?|hours?)\b)?",
 ))  # fmt: skip
 """Addresses, paths, lists, quoted text, and ids, and whatever holds a digit, with its unit: numbers, times, hosts."""
 
@@ -52,7 +56,7 @@ MASKS: tuple[tuple[str, str], ...] = (
     (f"{_BLANK}+", " "),
     (f"({_KEPT})|{_PARAMETER}", rf"\1{WILD}"),
     (f"({_KEPT}){re.escape(WILD)}", r"\1"),
-    (r"<\*>(?:[ ,;|/x=:-]*<\*>)+", WILD),
+    (r"<\*>(?:[ ,;|/x=:-]*(?:<\*>|\(<\*>\)))+", WILD),
 )
 """(pattern, replacement), applied one after the other to every match; the same in Python and in RE2."""
 
@@ -125,7 +129,15 @@ def _shaped(rows: list[tuple[str, ...]], length: int) -> dict[tuple[str, ...], s
         members[lead(row)].append(row)
     found: dict[tuple[str, ...], str] = {}
     for group in members.values():
-        columns = [set(column) for column in zip(*group, strict=True)]
-        name = " ".join(next(iter(column)) if len(column) == 1 else WILD for column in columns)
+        name = " ".join(_word(set(column)) for column in zip(*group, strict=True))
         found.update(dict.fromkeys(group, re.sub(r"<\*>(?: <\*>)+", WILD, name)))
     return found
+
+
+def _word(values: set[str]) -> str:
+    """What stands for the words in one place: the word itself, "user=<*>" where all are of one key, or `<*>`."""
+    if len(values) == 1:
+        return next(iter(values))
+    keys = {key if equals else "" for key, equals, _ in (value.partition("=") for value in values)}
+    key = keys.pop()
+    return WILD if keys or not key else f"{key}={WILD}"

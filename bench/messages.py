@@ -72,9 +72,9 @@ def draw(n: int, seed: int) -> tuple[list[str], list[int]]:
     return [KINDS[kind](r) for kind in kinds], kinds
 
 
-def accuracy(groups: Sequence[object], kinds: Sequence[int]) -> float:
+def accuracy(groups: Sequence[object], kinds: Sequence[object]) -> float:
     """Share of the lines whose group holds exactly the lines of their kind, 0..1."""
-    of_group: dict[object, set[int]] = defaultdict(set)
+    of_group: dict[object, set[object]] = defaultdict(set)
     for group, kind in zip(groups, kinds, strict=True):
         of_group[group].add(kind)
     size, whole = Counter(groups), Counter(kinds)

@@ -17,7 +17,7 @@ PIECES = st.lists(
     st.sampled_from([
         "HTTP 503", "status 12", "7 ms", "[1, 2]", '"a b"', "http://x/y", "/a/b/c", "{k: v}", "float32", "utf-8",
         "a@b.c", " ", "\n", ",", "'", "\\", "deadbeef", "1.2.3.4:80", "2026-01-02T03:04:05Z", WILD, "word", "404 ", "é",
-        "Traceback (most recent call last):\n",
+        "Traceback (most recent call last):\n", "db.prod.local", "redis.x:6379", "(12)", "a.b.Cd", "user=a", "user=b",
     ]),
     max_size=12,
 ).map("".join)  # fmt: skip
@@ -33,6 +33,10 @@ PIECES = st.lists(
         ("user 0f8fad5b-d9cb-469f-a165-70867728950e not found", "user <*> not found"),
         ("allocate 2.00 GiB of 900 MiB", "allocate <*> of <*>"),
         ("Traceback (most recent call last):\n  File \"a.py\", line 3\nKeyError: 'age'\n", "KeyError: 'age'"),
+        ("183.62.156.108:27 closed the connection", "<*> closed the connection"),
+        ("proxy.example.com:5070 refused ns.example.com.br", "<*> refused <*>"),
+        ("java.net.SocketException at cache.internal", "java.net.SocketException at <*>"),
+        ("1190 bytes (1.16 KB) sent in 1 second", "<*> sent in <*>"),
         ("no numbers at all", "no numbers at all"),
         ("", ""),
     ],
@@ -61,13 +65,22 @@ def test_every_text_has_a_template_of_its_own_words(messages: list[str]) -> None
     found = templates(messages)
     assert set(found) == set(messages)
     for text, template in found.items():
-        assert set(template.split(" ")) <= {*text.split(" "), WILD}
+        words = text.split(" ")
+        assert set(template.split(" ")) <= {*words, WILD, *(f"{word.partition('=')[0]}={WILD}" for word in words)}
 
 
 def test_words_that_vary_in_one_place_are_a_parameter_from_the_fourth_on() -> None:
     texts = [f"no such feature: {name}" for name in ("age", "price", "hour", "device")]
     assert set(templates(texts[: MIN_VARIANTS - 1]).values()) == set(texts[: MIN_VARIANTS - 1])
     assert set(templates(texts).values()) == {"no such feature: <*>"}
+
+
+def test_the_key_of_a_parameter_stays_so_that_a_message_without_it_is_another_kind() -> None:
+    texts = [f"login failed for <*> user={name}" for name in ("root", "mysql", "ftp", "backup")]
+    assert set(templates([*texts, "login failed for <*>"]).values()) == {
+        "login failed for <*> user=<*>",
+        "login failed for <*>",
+    }
 
 
 def test_the_first_word_names_the_failure() -> None:
