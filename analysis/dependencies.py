@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from analysis.answer import Signal
 from analysis.cases import Case
-from analysis.evidence import Histogram
+from analysis.evidence import Calls, Counts, Histogram, Series
 from analysis.gauges import DEPENDENCY_LABELS, Reading, live_samples
-from analysis.slices import model_histogram, tiles, window_sum, window_sums
+from analysis.slices import merge_calls, model_histogram, tiles, window_sum, window_sums
 from analysis.view import Frame, Window
 from analysis.words import percent
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 LEAST_RISE_MS = 5.0
 LEAST_RATIO = 1.1
@@ -66,32 +67,83 @@ def _explained(
 def latency_share(slower: Reading, calls: Reading, latency: Histogram, model: str, frame: Frame) -> float | None:
     """Part of the rise of a model's mean latency that calls to a dependency explain; None where none is sure.
 
-    Means add up where percentiles do not: a request waits for each of its calls, so its mean rises by calls per request
-    times what a call takes longer. Calls that run side by side make it less, so this is at most what is explained. Both
-    are read over the last fifth of the window, and over the references.
+    Means add up where percentiles do not: a request waits for each of its calls, so its mean rises by what its calls
+    take longer together. Calls that run side by side make it less, so this is at most what is explained. Both are read
+    over the last fifth of the window, and over the references.
     """
     own = model_histogram(latency, model)
     n, total = own.n[:, 0].sum(axis=1), own.total[:, 0]
     length = max(frame.step * 3, frame.live.length // 5)
-    t = live_samples(slower.series, frame)[0]
-    if not len(t) or not total.any():
+    t, waited = _waited(slower.series, calls.series)
+    times = live_samples(slower.series, frame)[0]
+    if not len(times) or not total.any():
         return None
-    end = int(t[-1]) + frame.step
-    recent = Window(max(frame.live.start, end - length), end)
-    now = _mean(float(window_sum(own.t, total, recent)), float(window_sum(own.t, n, recent)))
-    sums, counts = (window_sums(own.t, v, tiles(frame.references, length)) for v in (total, n))
+    end = int(times[-1]) + frame.step
+    recent, stretches = Window(max(frame.live.start, end - length), end), tiles(frame.references, length)
+    served = float(window_sum(own.t, n, recent))
+    sums, counts = (window_sums(own.t, v, stretches) for v in (total, n))
     usual = sums[counts > 0] / counts[counts > 0]
-    if math.isnan(now) or len(usual) < 2:
+    if served <= 0 or len(usual) < 2:
         return None
     before = float(sums.sum() / counts.sum())
+    now = float(window_sum(own.t, total, recent)) / served
     rise = now - before
     if rise < LEAST_RISE_MS or now < LEAST_RATIO * before or rise < CERTAIN * float(usual.std(ddof=1)):
         return None
-    called = float(window_sum(calls.series.t, np.nan_to_num(calls.series.v), recent))
-    served = float(window_sum(own.t, n, recent))
-    longer = slower.now - slower.baseline
-    return longer * called / served / rise if served > 0 and longer > 0 else None
+    known = _known(t, stretches)
+    if not known.any():
+        return None
+    waits = float(window_sums(t, waited, stretches)[known].sum() / counts[known].sum()) if counts[known].any() else 0.0
+    longer = float(window_sum(t, waited, recent)) / served - waits
+    return longer / rise if longer > 0 else None
 
 
-def _mean(total: float, n: float) -> float:
-    return total / n if n > 0 else math.nan
+def _waited(slower: Series, calls: Series) -> tuple[Ints, Floats]:
+    """Time spent in calls per bucket, milliseconds, where both their number and their mean are known."""
+    t, at, of = np.intersect1d(slower.t, calls.t, return_indices=True)
+    known = np.isfinite(slower.v[at]) & np.isfinite(calls.v[of])
+    return t[known], (slower.v[at] * calls.v[of])[known]
+
+
+def _known(t: Ints, windows: Sequence[Window]) -> NDArray[np.bool_]:
+    """[W] whether anything is known of a window."""
+    return window_sums(t, np.ones(len(t)), windows) > 0
+
+
+def call_gauges(calls: Calls, measured: Sequence[Reading] = ()) -> tuple[Series, ...]:
+    """Logged waits as gauges, so that they are judged as the metrics of a dependency are: mean wait, and calls.
+
+    Args:
+        measured: readings of metrics; what they say of a dependency of a model is not said twice.
+    """
+    known = {(reading.model, reading.series.label(*DEPENDENCY_LABELS)) for reading in measured}
+    found: list[Series] = []
+    for i, (model, dependency) in enumerate(calls.rows.keys):
+        n, total = calls.rows.n[:, i], calls.total.n[:, i]
+        if (model, dependency) in known or not n.any():
+            continue
+        labels = (("dependency", dependency), ("model", model))
+        mean = np.divide(total, n, out=np.full(len(n), math.nan), where=n > 0)
+        found.append(Series("dependency_latency", labels, "ms", calls.rows.t, mean))
+        found.append(Series("dependency_requests", labels, "req", calls.rows.t, n))
+    return tuple(found)
+
+
+def split_calls(
+    features: Mapping[str, Histogram], calls: Mapping[str, tuple[str, float]]
+) -> tuple[Mapping[str, Histogram], Calls | None]:
+    """(inputs of the model, waits for other services) of what a log store binned as features.
+
+    Args:
+        calls: feature -> (dependency, milliseconds per unit).
+    """
+    waits: Calls | None = None
+    for name, (dependency, ms) in calls.items():
+        if name not in features:
+            continue
+        held = features[name]
+        keys = tuple((key[0], dependency) for key in held.keys)
+        rows = Counts(held.t, held.step, keys, held.n.sum(axis=2))
+        more = Calls(rows, replace(rows, n=held.total * ms))
+        waits = more if waits is None else merge_calls(waits, more)
+    return {name: held for name, held in features.items() if name not in calls}, waits

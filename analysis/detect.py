@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from analysis.answer import FeatureRow, Finding, Mark, Signal, SourceStatus, State
 from analysis.cases import Case
 from analysis.confidence import confidence_case
-from analysis.dependencies import with_latency_shares
+from analysis.dependencies import call_gauges, with_latency_shares
 from analysis.errors import error_cases
 from analysis.evidence import LogEvidence, MetricEvidence
 from analysis.exported import exported_case
@@ -47,6 +47,8 @@ def detect(evidence: Evidence, view: View, frame: Frame, now: float, *, threshol
     logs, metrics = evidence.logs, None if evidence.filtered else evidence.metrics
     models = tuple(choose(name, logs, metrics, evidence) for name in _names(logs, metrics, view))
     gauges = readings(metrics.gauges, frame) if metrics is not None else ()
+    # A source may lag behind another, so what is recent is told for each by itself.
+    gauges += readings(call_gauges(logs.calls, gauges), frame) if logs is not None and logs.calls is not None else ()
     latency = {model.name: model.traffic.latency for model in models if model.traffic is not None}
     shared = with_latency_shares(infra_cases(gauges, frame), gauges, latency, frame)
     silent = exporter_cases(metrics.gauges, frame) if metrics is not None else []

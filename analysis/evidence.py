@@ -163,6 +163,15 @@ class Repeats:
     """Those beyond the first of each id."""
 
 
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Rows that say how long they waited for another service. All counts by (model, dependency)."""
+
+    rows: Counts
+    total: Counts
+    """Sum of the waits, milliseconds."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
     """Predictions and the labels that have arrived for them, as a table of [N] cells; equal cells add up.
@@ -318,3 +327,5 @@ class LogEvidence:
     """None: shadow rows, request ids or predictions are not logged."""
     repeats: Repeats | None = None
     """None: request ids are not logged."""
+    calls: Calls | None = None
+    """None: no time of calls to other services is logged."""

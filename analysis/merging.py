@@ -14,6 +14,7 @@ from analysis.slices import (
     cut_errors,
     cut_traffic,
     either,
+    merge_calls,
     merge_errors,
     merge_features,
     merge_histograms,
@@ -38,6 +39,7 @@ def merge_logs(a: LogEvidence, b: LogEvidence) -> LogEvidence:
         labels=either(a.labels, b.labels, merge_labels),
         pairs=either(a.pairs, b.pairs, merge_pairs),
         repeats=either(a.repeats, b.repeats, merge_repeats),
+        calls=either(a.calls, b.calls, merge_calls),
     )
 
 

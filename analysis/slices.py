@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.evidence import Counts, Cube, ErrorCounts, Histogram, Key, Pairs, Repeats, Traffic
+from analysis.evidence import Calls, Counts, Cube, ErrorCounts, Histogram, Key, Pairs, Repeats, Traffic
 from analysis.view import Window
 
 Floats = NDArray[np.float64]
@@ -137,6 +137,11 @@ def merge_pairs(a: Pairs, b: Pairs) -> Pairs:
 def merge_repeats(a: Repeats, b: Repeats) -> Repeats:
     """The sum of two spans or stores; an id that both have in one bucket is no repeat of the other's."""
     return Repeats(merge_counts(a.rows, b.rows), merge_counts(a.repeated, b.repeated))
+
+
+def merge_calls(a: Calls, b: Calls) -> Calls:
+    """The sum of two spans or stores."""
+    return Calls(merge_counts(a.rows, b.rows), merge_counts(a.total, b.total))
 
 
 def cut_counts(counts: Counts, keep: Callable[[Ints], NDArray[np.bool_]]) -> Counts:

@@ -368,7 +368,8 @@ def _errors(evidence: Evidence, models: Iterable[ModelEvidence], frame: Frame, f
 def _infra(
     evidence: Evidence, gauges: tuple[Reading, ...], cases: Sequence[Case], frame: Frame, focus: str
 ) -> InfraPanel:
-    status = _status(evidence, "infrastructure", from_logs=False, present=bool(gauges))
+    logged = bool(gauges) and not evidence.metric_sources
+    status = _status(evidence, "infrastructure", from_logs=logged, present=bool(gauges))
     held = evidence.metrics.gauges if evidence.metrics is not None and not evidence.filtered else ()
     return infra_panel(gauges, cases, frame, status, focus, held)
 

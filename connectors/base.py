@@ -88,6 +88,8 @@ class Schema:
     """Canonical fields that are not logged."""
     notes: tuple[str, ...] = ()
     """How the mapping was inferred, and what was left out, in words for `doctor`."""
+    calls: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    """Feature that is the time of a request's calls to another service -> (dependency, milliseconds per unit)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,7 @@ class ClickHouseStore(SqlStore):
             RejectedError: an expression is not valid over the columns of the table.
         """
         given = self._override
-        named = [*given.fields.items(), *given.dims.items(), *given.features.items()]
+        named = [*given.named()]
         if given.where:
             named.append(("where", given.where))
         try:
@@ -208,11 +208,11 @@ class ClickHouseStore(SqlStore):
                     ) from error
             raise
         read = {e: read_as(e, kind) for (_, e), kind in zip(named, stored, strict=True)}
-        fields, dims, features = (
+        fields, dims, features, dependencies = (
             {name: read[expression][0] for name, expression in part.items()}
-            for part in (given.fields, given.dims, given.features)
+            for part in (given.fields, given.dims, given.features, given.dependencies)
         )
-        return Override(fields, dims, features, given.where), dict(read.values())
+        return Override(fields, dims, features, given.where, dependencies), dict(read.values())
 
     async def _types(self, expressions: Sequence[str]) -> list[str]:
         if not expressions:

@@ -99,7 +99,7 @@ def override_types(override: Mapping, sample: str, con: Any) -> dict[str, str]:
     import duckdb
 
     found: dict[str, str] = {}
-    named = [*override.fields.items(), *override.dims.items(), *override.features.items()]
+    named = [*override.named()]
     if override.where:
         named.append(("where", override.where))
     for name, expression in named:

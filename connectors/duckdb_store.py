@@ -107,9 +107,7 @@ class DuckDbStore(SqlStore):
         """Columns, mapping, dims and features; notes name the files that are left out and why."""
         state = await self._duckdb.call(self._look)
         schema = state.layout.schema
-        return Schema(
-            schema.columns, schema.fields, schema.dims, schema.features, schema.missing, (*schema.notes, *state.notes)
-        )
+        return replace(schema, notes=(*schema.notes, *state.notes))
 
     async def watermark(self) -> Watermark:
         """Newest and oldest row from Parquet statistics and from what is in memory."""

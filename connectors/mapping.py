@@ -23,13 +23,14 @@ from connectors.coltypes import Family, family
 from connectors.dialect import Dialect
 from connectors.sqlerrors import masked_sql
 from connectors.sqlfilter import Kind
-from connectors.timecolumn import TimeColumn, ticks_per_second
+from connectors.timecolumn import UNIT_NAMES, TimeColumn, ticks_of_name, ticks_per_second
 from connectors.wellknown import (
     DIM_NAMES,
     ERROR_TYPE_NAMES,
     FIELD_NAMES,
     SAMPLING_NAMES,
     STATUS_NAMES,
+    call_duration,
     feature_prefix,
     latency_unit,
     normal,
@@ -53,10 +54,17 @@ class Mapping:
     dims: abc.Mapping[str, str] = field(default_factory=dict)
     features: abc.Mapping[str, str] = field(default_factory=dict)
     where: str | None = None
+    dependencies: abc.Mapping[str, str] = field(default_factory=dict)
+    """Dependency -> milliseconds that the request waited for it."""
 
     def expressions(self) -> tuple[str, ...]:
         """Every value expression, whose type the engine must tell."""
-        return (*self.fields.values(), *self.dims.values(), *self.features.values())
+        return tuple(expression for _, expression in self.named())
+
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """Every (name, value expression)."""
+        parts = (self.fields, self.dims, self.features, self.dependencies)
+        return tuple(item for part in parts for item in part.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +148,7 @@ class _Inference:
         self.used: set[str] = set()
         self.fields: dict[str, str] = {}
         self.kinds: dict[str, Kind] = {}
+        self.calls: dict[str, tuple[str, float]] = {}
 
     def layout(self) -> Layout:
         time = self._time()
@@ -154,6 +163,7 @@ class _Inference:
             features=tuple(_spec(name, kind) for name, (_, kind) in features.items()),
             missing=tuple(name for name in FIELDS if name not in self.fields),
             notes=tuple(self.notes),
+            calls=self.calls,
         )
         sql: dict[str, str] = {}
         kinds: dict[str, Kind] = {}
@@ -196,8 +206,12 @@ class _Inference:
             expression, kind = self.dialect.as_double(expression), "DOUBLE"
         ticks = 1
         if family(kind) == "number":
-            ticks = ticks_per_second(stat.largest) if stat and stat.largest is not None else _ticks_of(column)
-            self.notes.append(f"ts counts {_UNIT_NAMES[ticks]} since 1970")
+            ticks = (
+                ticks_per_second(stat.largest)
+                if stat and stat.largest is not None
+                else ticks_of_name(normal(column or ""))
+            )
+            self.notes.append(f"ts counts {UNIT_NAMES[ticks]} since 1970")
         elif "ZONE" not in kind:
             self.notes.append("ts without a zone is read as UTC")
         if family(kind) == "other":
@@ -310,6 +324,7 @@ class _Inference:
     def _dims_and_features(self) -> tuple[dict[str, str], dict[str, tuple[str, Kind]]]:
         dims: dict[str, str] = {}
         features: dict[str, tuple[str, Kind]] = {}
+        calls = self._calls()
         for column, (expression, kind) in self.leaves.items():
             if column in self.used:
                 continue
@@ -334,7 +349,23 @@ class _Inference:
                 value_sql, value_kind = self._value(sql, self.override_types[sql])
                 features[name] = (value_sql, value_kind)
             dims = {name: sql for name, sql in dims.items() if name not in features}
-        return dims, features
+        return dims, features | calls
+
+    def _calls(self) -> dict[str, tuple[str, Kind]]:
+        """Times of calls to other services: as configured, else columns that are called so."""
+        found: dict[str, tuple[str, Kind]] = {}
+        for name, sql in self.override.dependencies.items():
+            found[name], self.calls[name] = self._value(sql, self.override_types[sql]), (name, 1.0)
+        if found:
+            return found
+        for column, (expression, kind) in self.leaves.items():
+            call = None if column in self.used or family(kind) != "number" else call_duration(column)
+            if call is None or column in {**self.override.features, **self.override.dims}:
+                continue
+            self.used.add(column)
+            found[column], self.calls[column] = self._value(expression, kind), call
+            self.notes.append(f"{column}: time of calls to {call[0]}, in units of {call[1]:g} ms")
+        return found
 
     def _role(self, column: str, kind: str) -> tuple[str, str]:
         """(dim, feature or "", the reason where it is not plain from the name)."""
@@ -369,11 +400,3 @@ class _Inference:
 
 def _spec(name: str, kind: Kind) -> FeatureSpec:
     return FeatureSpec(name, "numeric" if kind == "number" else "categorical")
-
-
-_UNIT_NAMES = {1: "seconds", 1_000: "milliseconds", 1_000_000: "microseconds", 1_000_000_000: "nanoseconds"}
-
-
-def _ticks_of(column: str | None) -> int:
-    endings = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-    return endings.get(normal(column or "")[-2:], 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -18,6 +19,9 @@ T = TypeVar("T")
 
 SAMPLE_ROWS = 25_000
 """Rows from which feature bins are made: a value with a share of 0.2 % is missed with p = e-50."""
+
+WAIT_BINS = NumericBins((-math.inf, 0.0, math.inf))
+"""Of the time of calls to other services the sum counts, not the shape."""
 
 BINNED_PER_QUERY = 40
 COUNTED_PER_QUERY = 5
@@ -78,11 +82,13 @@ class FeatureQuestions(Asking):
         prediction, where it is logged, is binned as the inputs are: what a model answers drifts as well.
         """
         mapped = await self._mapped()
-        numeric_by_name = {feature.name: feature.kind == "numeric" for feature in mapped.schema.features}
+        waits = dict.fromkeys(mapped.schema.calls, WAIT_BINS)
+        inputs = [feature for feature in mapped.schema.features if feature.name not in waits]
+        numeric_by_name = {feature.name: feature.kind == "numeric" for feature in inputs}
         if PREDICTION in mapped.schema.fields:
             numeric_by_name.setdefault(PREDICTION, mapped.kinds[PREDICTION] == "number")
         if not numeric_by_name:
-            return Fetched({}, "")
+            return Fetched(waits, "")
         share = await self._sample_share(spans, where)
 
         bins: dict[str, Bins] = {}
@@ -103,7 +109,7 @@ class FeatureQuestions(Asking):
             # A list of few numbers must be complete, or what it lacks would pass for unseen.
             few = [n for n, numeric in numeric_by_name.items() if numeric and not isinstance(bins.get(n), NumericBins)]
             await look(few, thorough=True)
-        return _joined(bins, replies, warnings)
+        return _joined(bins | waits if bins else {}, replies, warnings)
 
     async def _sample_share(self, spans: Sequence[Window], where: Filter) -> float:
         """Share of the matching rows that makes about `SAMPLE_ROWS`."""

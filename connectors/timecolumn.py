@@ -18,6 +18,14 @@ def ticks_per_second(largest: float) -> int:
     return next((ticks for limit, ticks in _UNITS if abs(largest) < limit), 1_000_000_000)
 
 
+UNIT_NAMES = {1: "seconds", 1_000: "milliseconds", 1_000_000: "microseconds", 1_000_000_000: "nanoseconds"}
+
+
+def ticks_of_name(name: str) -> int:
+    """Unit of an epoch number whose values are not known, by the ending of its name."""
+    return {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}.get(name[-2:], 1)
+
+
 @dataclass(frozen=True, slots=True)
 class TimeColumn:
     """A time expression with its type; `ticks` per second when it is a number."""

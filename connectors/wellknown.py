@@ -86,9 +86,35 @@ def latency_unit(name: str) -> tuple[float, bool] | None:
     if not found:
         return None
     unit = found["unit"]
-    if unit is None:
-        return 1.0, False
-    return (_MS_PER_UNIT["u"] if unit.startswith("mic") else _MS_PER_UNIT[unit[0]]), True
+    return (1.0, False) if unit is None else (_ms_per(unit), True)
+
+
+def _ms_per(unit: str) -> float:
+    return _MS_PER_UNIT["u"] if unit.startswith("mic") else _MS_PER_UNIT[unit[0]]
+
+
+_CALLEE = (
+    r"feature_store|feast|features?_lookup|db|database|sql|postgres|mysql|mongo(?:db)?|redis|cache|memcached|dynamodb|"
+    r"cassandra|bigtable|elasticsearch|opensearch|kafka|s3|upstream|downstream|backend|retrieval|retriever|"
+    r"vector_(?:db|store|search)|embeddings?|reranker|auth|geoip|grpc|rpc|api"
+)
+_MEASURE = r"latency|duration|elapsed|time|wait|call|lookup|query|fetch|took"
+_UNIT = r"ms|millis|milliseconds|msec|s|sec|secs|seconds|us|micros|microseconds|ns|nanos|nanoseconds"
+_CALL = re.compile(rf"(?P<name>{_CALLEE})(?:_(?:{_MEASURE}))*_(?P<unit>{_UNIT})")
+_TIMING = re.compile(
+    rf"(?:timings?|latencies|durations|dependencies|upstreams)_(?P<name>.+?)(?:_(?:{_MEASURE}))*(?:_(?P<unit>{_UNIT}))?"
+)
+
+
+def call_duration(column: str) -> tuple[str, float] | None:
+    """(dependency, milliseconds per unit) where a column is the time of a request's calls to another service.
+
+    `feature_store_ms`, `db_query_seconds`, `timings.pricing` (milliseconds where the name has no unit).
+    """
+    found = _CALL.fullmatch(normal(column)) or _TIMING.fullmatch(normal(column))
+    if not found:
+        return None
+    return found["name"], _ms_per(found["unit"] or "ms")
 
 
 def feature_prefix(name: str) -> str | None:

@@ -7,11 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.dependencies import latency_share, with_latency_shares
-from analysis.evidence import Histogram, Series
+from analysis.answer import Signal
+from analysis.dependencies import call_gauges, latency_share, split_calls, with_latency_shares
+from analysis.detect import detect
+from analysis.evidence import Histogram, LogEvidence, NumericBins, Series
 from analysis.gauges import Reading, readings
 from analysis.infra import infra_cases
-from tests.evidence import FRAME, ONSET, Model, Over, after, gauge, model_logs, steady
+from analysis.merging import merge_logs
+from analysis.view import View
+from tests.evidence import FRAME, ONSET, Model, Over, after, evidence, gauge, model_logs, steady
 
 CALLS_PER_BUCKET = 1_200.0
 """One per request at twenty a second."""
@@ -78,3 +82,48 @@ def test_the_finding_of_the_dependency_says_its_part() -> None:
     assert told.finding.key == cases[0].finding.key
     (plain,) = with_latency_shares(cases, held, {}, FRAME)
     assert plain == cases[0]
+
+
+def logged(seconds: Over) -> Histogram:
+    """A wait of every request of the model, as a store counts it."""
+    traffic = model_logs(Model()).traffic
+    assert traffic is not None
+    n = traffic.requests.n.sum(axis=1)[:, None]
+    none, total = np.zeros_like(n), n * np.array([[seconds(float(t))] for t in traffic.requests.t])
+    bins = NumericBins((-np.inf, 0.0, np.inf))
+    return Histogram(traffic.requests.t, FRAME.step, (("shop",),), bins, np.stack([none, n], axis=2), none, none, total)
+
+
+def test_waits_in_the_rows_are_judged_as_those_of_metrics() -> None:
+    inputs, calls = split_calls(
+        {"fs_s": logged(after(ONSET, 0.11, 0.01)), "amount": logged(steady(1.0))}, {"fs_s": ("features", 1_000.0)}
+    )
+    assert inputs.keys() == {"amount"}
+    assert calls is not None
+    known = model_logs(Model())
+    assert known.traffic is not None
+    rows = replace(
+        known, calls=calls, features={}, traffic=replace(known.traffic, latency=latency(after(ONSET, 180.0, 80.0)))
+    )
+    found = detect(evidence(rows), View(), FRAME, float(FRAME.live.end), threshold=0.6)
+    (told,) = (case.finding for case in found.cases if case.finding.signal is Signal.DEPENDENCY)
+    assert (told.model, told.subject) == ("shop", "features")
+    assert told.title == "features latency 10ms -> 110ms x11, ~100% of the latency rise"
+
+
+def test_what_metrics_say_of_a_dependency_is_not_said_twice() -> None:
+    _, calls = split_calls({"fs_s": logged(steady(0.01))}, {"fs_s": ("features", 1_000.0)})
+    assert calls is not None
+    assert [series.metric for series in call_gauges(calls)] == ["dependency_latency", "dependency_requests"]
+    assert call_gauges(calls, readings(gauges(steady(10.0)), FRAME)) == ()
+
+
+def test_waits_of_two_columns_and_two_stores_add_up() -> None:
+    columns = {"a_ms": logged(steady(2.0)), "b_s": logged(steady(0.004))}
+    _, calls = split_calls(columns, {"a_ms": ("db", 1.0), "b_s": ("db", 1_000.0)})
+    assert calls is not None
+    twice = merge_logs(LogEvidence(calls=calls), LogEvidence(calls=calls)).calls
+    assert twice is not None
+    (mean, requests) = call_gauges(twice)
+    assert mean.v == pytest.approx(3.0)
+    assert requests.v == pytest.approx(2 * 2 * columns["a_ms"].n.sum(axis=(1, 2)))

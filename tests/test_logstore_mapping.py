@@ -170,6 +170,32 @@ async def test_prefixed_columns_and_struct_fields_are_features(tmp_path: Path) -
     assert schema.fields["model"] == '"meta"."model"'
 
 
+async def test_the_time_of_calls_to_other_services_is_no_input(tmp_path: Path) -> None:
+    ts, columns = TS["TIMESTAMP"], "i * 0.001 AS feature_store_seconds, 7 AS db_query_ms, {'pricing': 3.5} AS timings"
+    _write(tmp_path, f"{ts} AS ts, {columns}, 9.0 AS latency_ms, i AS session_ms")
+    schema = await _schema(tmp_path)
+    assert schema.calls == {
+        "feature_store_seconds": ("feature_store", 1_000.0),
+        "db_query_ms": ("db", 1.0),
+        "timings.pricing": ("pricing", 1.0),
+    }
+    assert {feature.name for feature in schema.features} - schema.calls.keys() == {"session_ms"}
+    configured = await _schema(tmp_path, Mapping(dependencies={"sessions": "session_ms / 2"}))
+    assert configured.calls == {"sessions": ("sessions", 1.0)}
+
+
+async def test_few_values_of_a_waiting_time_add_up_too(tmp_path: Path) -> None:
+    _write(tmp_path, f"{TS['TIMESTAMP']} AS ts, 1.5 AS amount, CASE WHEN i % 2 = 0 THEN 7 END AS db_ms")
+    store = DuckDbStore([str(tmp_path)])
+    try:
+        bins = (await store.feature_bins((HOUR,))).value
+        held = (await store.features((HOUR,), 3_600, bins)).value["db_ms"]
+    finally:
+        await store.close()
+    assert held.n.sum() == 60
+    assert held.total.sum() == 60 * 7
+
+
 async def test_one_model_makes_few_values_a_dim_and_many_a_feature(tmp_path: Path) -> None:
     _write(
         tmp_path,

@@ -134,6 +134,8 @@ class LogSource(Guarded, frozen=True, kw_only=True):
     """Dimension -> SQL expression. Empty: inferred from the columns."""
     features: dict[str, Text] = {}
     """Feature -> SQL expression. Empty: inferred from the columns."""
+    dependencies: dict[str, Text] = {}
+    """Dependency -> SQL expression, milliseconds that the request waited for it. Empty: inferred from the columns."""
     where: Text | None = None
     """SQL condition that every row must meet."""
 

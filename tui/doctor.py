@@ -166,8 +166,11 @@ def understood(feed: LogFeed | MetricFeed) -> Iterator[Check]:
         if schema.missing:
             yield Check("ok", f"not logged: {listed(schema.missing)}")
         yield Check("ok" if schema.dims else "warn", f"dimensions: {listed(tuple(schema.dims)) or 'none'}")
-        features = tuple(f"{feature.name} ({feature.kind})" for feature in schema.features)
+        features = tuple(f"{f.name} ({f.kind})" for f in schema.features if f.name not in schema.calls)
         yield Check("ok" if features else "warn", f"features: {listed(features) or 'none'}")
+        if schema.calls:
+            waits = tuple(f"{dependency} ({name})" for name, (dependency, _) in schema.calls.items())
+            yield Check("ok", f"calls to other services: {listed(waits)}")
         notes = (*schema.notes, *feed.notes)
     else:
         catalog = feed.catalog

@@ -250,6 +250,7 @@ class LogFeed(Feed):
 
     def _collect(self, question: Question, mark: Watermark, asked: object) -> float | None:
         """Take over what the rings hold; the time of the newest row, as far as it can be trusted."""
+        from analysis.dependencies import split_calls
         from analysis.merging import merge_logs
 
         merged = LogEvidence()
@@ -261,7 +262,9 @@ class LogFeed(Feed):
             skew = f"{self.status.name}: the newest row is {ahead} in the future: compare the clocks of its writers"
             newest = _newest_row(merged.traffic, self.clock())
         errors = self._look_back.told(merged.errors, question.frame)
-        self.evidence, self.answered = replace(merged, newest=newest, errors=errors), question
+        features, calls = split_calls(merged.features, self.schema.calls if self.schema is not None else {})
+        self.evidence = replace(merged, newest=newest, errors=errors, features=features, calls=calls)
+        self.answered = question
         first = self._sets[0].rings
         self.queries = {name: ring.query for name, ring in first.items()}
         self.elapsed_s = {name: ring.elapsed_s for name, ring in first.items()}

@@ -55,7 +55,7 @@ def open_logs(source: LogSource) -> LogStore:
     """The store over a directory or glob of log files, or over a table of a ClickHouse."""
     from connectors.mapping import Mapping
 
-    mapping = Mapping(source.fields.mapping(), source.dims, source.features, source.where)
+    mapping = Mapping(source.fields.mapping(), source.dims, source.features, source.where, source.dependencies)
     if source.url is not None and source.table is not None:
         from connectors.clickhouse_store import TIMEOUT_S, ClickHouseStore
 
