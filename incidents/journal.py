@@ -92,6 +92,15 @@ class Journal:
         self._seen: dict[str, float] = {}
         self._lock = threading.Lock()
 
+    def prepare(self) -> None:
+        """Make the folder and the reserve ahead of the first event, which then waits for neither.
+
+        Nothing is said where that fails: the event itself will.
+        """
+        with self._lock, contextlib.suppress(OSError):
+            files.make_folder(self.place.folder, self.place.mode)
+            self._reserve()
+
     def new_incident(self) -> str:
         """An id that no incident here has."""
         while True:

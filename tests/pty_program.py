@@ -24,6 +24,7 @@ from rich.cells import cell_len, split_graphemes
 Cell = tuple[str, str, str, bool, bool, bool, bool, bool]
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 _CSI = re.compile(r"\x1b\[(?P<mark>[<=>?])(?P<args>[0-9;]*)(?P<inter>[ -/]*)(?P<final>[@-~])")
+_ANY_CSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 _STRING = re.compile(r"\x1b[\]P_^X].*?(?:\x1b\\|\x07)", re.DOTALL)
 _ERASE_CHARACTERS = re.compile(r"\x1b\[(\d*)X")
 
@@ -119,7 +120,8 @@ class Program:
     """A program in a pseudo-terminal.
 
     `bytes_per_s` and `delay_s` (one way) make the link slow; it holds `link_bytes` before the program feels it.
-    `answer` lets the far end answer the question that modern terminals answer. `pause()` freezes the link.
+    `answer` lets the far end answer the question that modern terminals answer. `pause()` freezes the link. Without
+    `emulate` the far end draws nothing, so that only the program is measured; `words_since` reads what it was sent.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class Program:
         delay_s: float = 0.0,
         link_bytes: int = 65536,
         answer: bool = True,
+        emulate: bool = True,
         ignore_hangup: bool = False,
     ) -> None:
         self.emulator = Emulator(*size)
@@ -143,6 +146,7 @@ class Program:
         self.in_flight = 0
         self.most_in_flight = 0
         self._rate, self._delay, self._link_bytes, self._answer = bytes_per_s, delay_s, link_bytes, answer
+        self._emulate = emulate
         self._decode = getincrementaldecoder("utf-8")("replace").decode
         self._flowing = threading.Event()
         self._flowing.set()
@@ -205,7 +209,8 @@ class Program:
         text = self._decode(data)
         with self._changed:
             self.raw += data
-            self.emulator.feed(text)
+            if self._emulate:
+                self.emulator.feed(text)
             if self.painted_at is None and b"\x1b[?1049h" in self.raw and any(self.emulator.rows()):
                 self.painted_at = time.monotonic()
             self._changed.notify_all()
@@ -215,6 +220,10 @@ class Program:
             self._asked = rest[-len(question) :]
             for _ in asked:
                 self.type("\x1b[?2026;2$y")
+
+    def words_since(self, mark: int) -> str:
+        """What was sent after the first `mark` bytes, without escape sequences."""
+        return _ANY_CSI.sub("", bytes(self.raw[mark:]).decode("utf-8", "replace"))
 
     def pause(self) -> None:
         """Freeze the link: nothing the program writes is read any more."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from incidents.place import Place
 from incidents.record import Incident, Status
 from tests.incident_sample import ALICE, BOB, Ticking
 from tests.test_app import NOW, app_of, clipboard, fleet, located, options, until
-from tui.app import Triage
+from tui.app import Answered, Triage
 from tui.config_schema import IncidentTarget, LogSource, PrometheusSource
 from tui.incident_store import open_journal, record
 from tui.options import Options
@@ -136,6 +137,22 @@ async def test_escape_leaves_the_card_and_keeps_nothing(fleet: Path, store: Path
         await pilot.press("F", "escape")
         assert isinstance(app.screen, MainScreen)
     assert kept(chosen) == []
+
+
+async def test_behind_the_card_stands_what_it_keeps_and_the_answers_go_on_when_it_is_closed(
+    fleet: Path, store: Path
+) -> None:
+    async with Triage(options(fleet)).run_test(size=(80, 24)) as pilot:
+        app = await located(pilot)
+        await pilot.press("F")
+        flagged = app.snapshot
+        assert flagged is not None
+        app.due.set()
+        app.post_message(Answered(replace(flagged, notes=("newer",)), app.session.generation if app.session else 0))
+        await until(pilot, lambda: (store / f".reserve-{os.getuid()}").exists())  # Enter will not wait for it
+        assert app.snapshot is flagged
+        await pilot.press("escape")
+        await until(pilot, lambda: app.snapshot is not flagged)
 
 
 async def test_an_open_incident_about_the_same_is_joined_unless_j_declares_another(fleet: Path, store: Path) -> None:

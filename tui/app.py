@@ -36,6 +36,9 @@ BEHIND_S = 1.0
 TOGETHER_S = 0.2
 """Answers of sources that come within this time are drawn together."""
 
+GIVE_WAY_S = 0.0005
+"""A thread that judges or searches lets a key through after this; Python's own 5 ms are waited for again and again."""
+
 FAREWELL_S = 2.0
 """How long the last lines may take to write."""
 
@@ -88,6 +91,7 @@ class Triage(Acting):
     def _begin(self) -> None:
         """After the first paint: numpy, DuckDB and httpx take longer to import than the screen takes to draw."""
         gc.enable()
+        sys.setswitchinterval(GIVE_WAY_S)
         self._answer_loop()
         self.watch_incidents()
         if self.options.targets:
@@ -109,6 +113,7 @@ class Triage(Acting):
         search: asyncio.Task[None] | None = None
         while True:
             await self.due.wait()
+            await self.undisturbed.wait()
             self.due.clear()
             cases = await self._answer(session)
             if search is not None and search.done():
@@ -171,6 +176,9 @@ class Triage(Acting):
     def on_answered(self, message: Answered) -> None:
         """Show an answer to the current view; one to an older view is dropped."""
         if self.session is None or message.generation != self.session.generation or not self.main.stands:
+            return
+        if not self.undisturbed.is_set():
+            self.due.set()
             return
         self.arrived(message.snapshot)
 

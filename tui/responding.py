@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -43,6 +44,10 @@ PATIENCE_S = 0.03
 TOLD_S = 0.2
 """The word "saved" is painted before the page and the charts are, which takes longer than saving."""
 
+OF_THE_CARD = ("incidents.alike", "incidents.flagging", "incidents.severity", "tui.flagging", "tui.keeping",
+               "tui.screens.card")  # fmt: skip
+"""Modules that are loaded before F is pressed."""
+
 LOUD_S = 60.0
 """How long it stays on the screen that something is not on the disk."""
 
@@ -59,6 +64,9 @@ class Responding(Comparing):
         super().__init__(options, session, driver_class)
         self.noticed = asyncio.Event()
         """Set when the store is to be looked at now."""
+        self.undisturbed = asyncio.Event()
+        """Not set while a card is open: behind it stands what it keeps, and no answer holds up its keys."""
+        self.undisturbed.set()
 
     def wall(self) -> float:
         """Unix seconds, from which incidents grow older although the charts are held."""
@@ -84,6 +92,7 @@ class Responding(Comparing):
         from tui.incident_rows import marks_of, part_of, unreadable
 
         journal = await self.journal()
+        await asyncio.to_thread(load_card)
         watch = Watch(journal)
         while True:
             self.noticed.clear()
@@ -126,7 +135,18 @@ class Responding(Comparing):
             alike=(alike.id, alike.title) if alike is not None else None,
         )
 
-        draft = asyncio.ensure_future(asyncio.to_thread(self._draft, snapshot, finding, screen))
+        shown = asyncio.Event()
+
+        async def prepare() -> Draft:
+            await shown.wait()  # beside the painting it would take the processor from it
+            await asyncio.to_thread((await self.journal()).prepare)
+            return await asyncio.to_thread(self._draft, snapshot, finding, screen)
+
+        draft = asyncio.ensure_future(prepare())
+
+        def closed(_: None) -> None:
+            draft.cancel()
+            self.set_timer(TOLD_S, self.undisturbed.set)
 
         async def save(filled: Filled) -> str | None:
             return await self._save(filled, snapshot, finding, screen, draft)
@@ -138,12 +158,12 @@ class Responding(Comparing):
             known = "".join(f"{name}: {value}\n" for name, value in facts.items() if value)
             return f"INCIDENT, not saved by mltriage\n{known}model: {snapshot.focus}\nwhy: {reason}\n\n{screen}"
 
-        self.push_screen(CardScreen(offer, save, text))
+        self.undisturbed.clear()
+        self.push_screen(CardScreen(offer, save, text, shown.set), closed)
 
     def _draft(self, snapshot: Snapshot, finding: Finding | None, screen: str) -> Draft:
         """What the card would keep, with the panels of every model: made while the card is read."""
         from incidents.flagging import draft
-        from tui import flagging  # noqa: F401  loaded here, so that Enter does not wait for it
         from tui.keeping import others
 
         whole = others(self.session, snapshot) if self.session is not None else ()
@@ -333,3 +353,9 @@ class Responding(Comparing):
         from tui.incident_text import as_text
 
         return await asyncio.to_thread(as_text, await self.journal(), incident)
+
+
+def load_card() -> None:
+    """Load what F and Enter need, so that neither waits for it: 30 ms."""
+    for name in OF_THE_CARD:
+        importlib.import_module(name)

@@ -86,8 +86,15 @@ class Tick(Widget, can_focus=True):
             """The tick, for `@on(..., "#id")`."""
             return self.tick
 
-    def __init__(self, word: str, on: bool = True, *, id: str | None = None) -> None:  # noqa: A002  Textual's own name
-        super().__init__(id=id)
+    def __init__(
+        self,
+        word: str,
+        on: bool = True,
+        *,
+        id: str | None = None,  # noqa: A002  Textual's own name
+        disabled: bool = False,
+    ) -> None:
+        super().__init__(id=id, disabled=disabled)
         self.word = word
         self.on = on
 
@@ -116,7 +123,7 @@ class CardScreen(ModalScreen[None]):
     }
     CardScreen Horizontal { height: 1; }
     CardScreen .name { width: 10; color: $text-muted; }
-    CardScreen Input { width: 1fr; height: 1; border: none; padding: 0; }
+    CardScreen Input { width: 1fr; height: 1; border: none !important; padding: 0; }
     CardScreen #severity { width: 3; }
     CardScreen .reason { width: 1fr; color: $text-muted; }
     CardScreen .why, CardScreen .why .reason { height: auto; }
@@ -133,8 +140,12 @@ class CardScreen(ModalScreen[None]):
         Binding("up", "app.focus_previous", "Previous field", show=False),
     ]
 
-    def __init__(self, prefilled: Prefilled, save: Save, as_text: AsText) -> None:
+    def __init__(
+        self, prefilled: Prefilled, save: Save, as_text: AsText, shown: Callable[[], None] = lambda: None
+    ) -> None:
+        """`shown` is called once it is on the screen."""
         super().__init__()
+        self._shown = shown
         self._as_text = as_text
         self._offer = prefilled
         self._save = save
@@ -142,26 +153,29 @@ class CardScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         offer = self._offer
+        joins = offer.alike is not None
         with VerticalScroll(can_focus=False):
-            yield Label("FLAG AN INCIDENT", id="head")
+            yield Label(_head(offer.alike[0] if offer.alike is not None else None), id="head")
             if offer.alike is not None:
                 known, title = offer.alike
                 with Horizontal():
                     yield Label("join", classes="name")
                     yield Tick(f"{known}, open about the same: {title}", id="join")
-            yield from _field("title", Input(offer.title, id="title", compact=True, select_on_focus=False))
+            yield from _field("title", Input(offer.title, id="title", select_on_focus=False, disabled=joins))
             with Horizontal():
                 yield Label("severity", classes="name")
-                yield Input(str(offer.severity), id="severity", compact=True, restrict="[1-5]?", max_length=1)
+                level = str(offer.severity)
+                yield Input(level, id="severity", restrict="[1-5]?", max_length=1, disabled=joins)
                 yield Label("1 worst to 5", classes="reason")
             with Horizontal(classes="why"):
                 yield Label("why", classes="name")
                 yield Label(printable(offer.reason, 300), classes="reason", markup=False)
-            yield from _field("impact", Input(placeholder="who notices it, how many", id="impact", compact=True))
-            yield from _field("note", Input(placeholder="what is being done", id="note", compact=True))
-            leads = Input(placeholder="who leads; empty: nobody yet", id="commander", compact=True)
+            whom = Input(placeholder="who notices it, how many", id="impact", disabled=joins)
+            yield from _field("impact", whom)
+            yield from _field("note", Input(placeholder="what is being done", id="note"))
+            leads = Input(placeholder="who leads; empty: nobody yet", id="commander")
             yield from _field("commander", leads)
-            yield from _field("link", Input(placeholder="a dashboard, a chat, a change", id="link", compact=True))
+            yield from _field("link", Input(placeholder="a dashboard, a chat, a change", id="link"))
             yield from _field("keep", *(Tick(name, id=f"keep-{i}") for i, name in enumerate(offer.evidence)))
             if offer.targets:
                 yield from _field("tell", *(Tick(name, id=f"tell-{i}") for i, name in enumerate(offer.targets)))
@@ -170,20 +184,19 @@ class CardScreen(ModalScreen[None]):
                 yield from _field("page", Label(f"{names}: W and P, once it is saved", markup=False))
             if not offer.targets and not offer.pagers:
                 yield from _field("tell", Label("no targets configured: saved here only"))
-            yield from _field("exercise", Tick("a drill", on=offer.drill, id="drill"))
+            yield from _field("exercise", Tick("a drill", on=offer.drill, id="drill", disabled=joins))
             yield Label("", id="problem", markup=False)
             yield Label("Enter saves   Tab next field   Space ticks   1-5 severity   Esc cancels", id="keys")
 
     def on_mount(self) -> None:
-        self.show_join()
         self.query_one("#join" if self._offer.alike is not None else "#title").focus()
+        self.call_after_refresh(self._shown)
 
     @on(Tick.Turned, "#join")
     def show_join(self) -> None:
         """Say what Enter does; an incident that is joined keeps its own title, severity and impact."""
         joins = self.filled.join
-        words = f"ADD THE EVIDENCE TO {joins}   j declares a new one" if joins else "FLAG AN INCIDENT"
-        self.query_one("#head", Label).update(words)
+        self.query_one("#head", Label).update(_head(joins))
         for name in ("#title", "#severity", "#impact", "#drill"):
             self.query_one(name).disabled = joins is not None
 
@@ -246,6 +259,11 @@ class CardScreen(ModalScreen[None]):
     def action_cancel(self) -> None:
         """Close; nothing is kept."""
         self.dismiss()
+
+
+def _head(joins: str | None) -> str:
+    """What Enter does."""
+    return f"ADD THE EVIDENCE TO {joins}   j declares a new one" if joins else "FLAG AN INCIDENT"
 
 
 def _field(name: str, *widgets: Widget) -> ComposeResult:
