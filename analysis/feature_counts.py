@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -52,37 +52,99 @@ def feature_counts(own: Mapping[K, Histogram], scale: Scale) -> dict[K, FeatureC
     with its counts. Features of one source share their buckets and mostly their number of bins, and with them the
     matrix and everything that follows.
     """
-    alike: list[list[K]] = []
-    first: Histogram | None = None
-    for key, h in own.items():
-        if first is None or not _alike(first, h):
-            first = h
-            alike.append([])
-        alike[-1].append(key)
     found: dict[K, FeatureCounts] = {}
-    for keys in alike:
+    for keys in _alike(own):
         found.update(zip(keys, _counted([own[key] for key in keys], scale), strict=True))
     return found
 
 
-def _alike(a: Histogram, b: Histogram) -> bool:
-    return len(a.bins) == len(b.bins) and (a.t is b.t or np.array_equal(a.t, b.t))
+@dataclass(frozen=True, slots=True)
+class FeatureSums:
+    """F features side by side, live and in all reference windows together; those with fewer bins end in zeros."""
+
+    live: Floats
+    """[F, B] counts of finite values."""
+    baseline: Floats
+    """[F, B]"""
+    null: Floats
+    """[F] rows without a finite value."""
+    null_baseline: Floats
+
+    @classmethod
+    def of(cls, counts: Sequence[FeatureCounts]) -> FeatureSums:
+        """Of features that are counted already."""
+        return cls(
+            _side_by_side([c.live[None] for c in counts]),
+            _side_by_side([c.baseline[None] for c in counts]),
+            np.array([c.null for c in counts]),
+            np.array([c.null_baseline for c in counts]),
+        )
+
+
+def feature_sums(own: Mapping[K, Histogram], scale: Scale) -> FeatureSums:
+    """What `feature_counts` says of the live and of all reference windows, at a third of its cost."""
+    sums: list[Floats] = []
+    nulls: list[Floats] = []
+    for keys in _alike(own):
+        histograms = [own[key] for key in keys]
+        picked = _picked(histograms[0], scale)
+        picked = np.stack([picked[0], picked[1:].sum(axis=0)])
+        sums.append(_summed(histograms, picked))
+        nulls.append(_each(picked, [h.null for h in histograms]) + _each(picked, [h.nonfinite for h in histograms]))
+    null = np.concatenate(nulls)
+    live, baseline = (_side_by_side([part[:, i] for part in sums]) for i in (0, 1))
+    return FeatureSums(live, baseline, null[:, 0], null[:, 1])
+
+
+def _side_by_side(parts: Sequence[Floats]) -> Floats:
+    """[F, B] of parts of [f, b] each, with zeros after the bins of the narrower ones."""
+    out = np.zeros((sum(len(part) for part in parts), max(part.shape[1] for part in parts)))
+    at = 0
+    for part in parts:
+        out[at : at + len(part), : part.shape[1]] = part
+        at += len(part)
+    return out
+
+
+def _alike(own: Mapping[K, Histogram]) -> list[list[K]]:
+    """The features in their order, cut where the buckets or the number of bins change."""
+    alike: list[list[K]] = []
+    first: Histogram | None = None
+    for key, h in own.items():
+        if first is None or len(first.bins) != len(h.bins) or not (first.t is h.t or np.array_equal(first.t, h.t)):
+            first = h
+            alike.append([])
+        alike[-1].append(key)
+    return alike
+
+
+def _picked(h: Histogram, scale: Scale) -> Floats:
+    """[1 + K, T] ones where a bucket lies in the live or in a reference window."""
+    return np.array(
+        [(h.t >= window.start) & (h.t < window.end) for window in (scale.live, *scale.references)], dtype=np.float64
+    )
+
+
+def _summed(histograms: Sequence[Histogram], picked: Floats) -> Floats:
+    """[F, W, B] counts of F histograms in the windows of [W, T] ones."""
+    sums = np.empty((len(histograms), len(picked), len(histograms[0].bins)))
+    for i, h in enumerate(histograms):
+        np.matmul(picked, h.n[:, 0], out=sums[i])
+    return sums
+
+
+def _each(picked: Floats, columns: Sequence[Floats]) -> Floats:
+    """[F, W] sums in the windows of [W, T] ones of F columns of [T, 1]."""
+    each: Floats = (picked @ np.concatenate(columns, axis=1)).T
+    return each
 
 
 def _counted(histograms: list[Histogram], scale: Scale) -> list[FeatureCounts]:
     """The counts of F histograms with the same buckets and number of bins."""
-    t = histograms[0].t
-    picked = np.array(
-        [(t >= window.start) & (t < window.end) for window in (scale.live, *scale.references)], dtype=np.float64
-    )
-    sums = np.empty((len(histograms), len(picked), len(histograms[0].bins)))
-    for i, h in enumerate(histograms):
-        np.matmul(picked, h.n[:, 0], out=sums[i])
-    null, nonfinite, totals = (
-        (picked @ np.concatenate(columns, axis=1)).T
-        for columns in ([h.null for h in histograms], [h.nonfinite for h in histograms], [h.total for h in histograms])
-    )
-    nulls = null + nonfinite
+    picked = _picked(histograms[0], scale)
+    sums = _summed(histograms, picked)
+    nulls = _each(picked, [h.null for h in histograms]) + _each(picked, [h.nonfinite for h in histograms])
+    totals = _each(picked, [h.total for h in histograms])
     live, windows = sums[:, 0], sums[:, 1:]
     baseline, held = windows.sum(axis=1), (windows.sum(axis=2) > 0).sum(axis=1)
     n, m, total = live.sum(axis=1), baseline.sum(axis=1), totals[:, 1:].sum(axis=1)

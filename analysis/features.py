@@ -13,14 +13,14 @@ from analysis.cases import Case
 from analysis.direction import direction
 from analysis.evidence import UNSEEN, Bins, CategoryBins, Histogram, NumericBins
 from analysis.feature_cases import DRIFT_UNIT, check_bound, course, drift_case, quality_case
-from analysis.feature_counts import FeatureCounts, feature_counts, feature_histogram
+from analysis.feature_counts import FeatureCounts, FeatureSums, feature_counts, feature_histogram, feature_sums
 from analysis.feature_screen import Screen
 from analysis.multiple import benjamini_hochberg
 from analysis.quality import QualityCheck, quality_checks, unit_change
 from analysis.ranking import lower_bound
 from analysis.scales import Scale, scale_since, scales
 from analysis.shift import AUC_FLOOR, JS_FLOOR, ShiftTest, shift_test, shift_tests
-from analysis.since import sinces
+from analysis.since import Since, sinces
 from analysis.view import Frame
 
 Floats = NDArray[np.float64]
@@ -89,10 +89,12 @@ def feature_changes(
     whole, *recent = scales(frame, newest)
     counts = {key: c for key, c in feature_counts(own, whole).items() if c.n_baseline > 0}
     own = {key: own[key] for key in counts}
+    if not own:
+        return dict.fromkeys(models, ())
     # The panel shows the whole window's numbers unless only its recent part changed.
-    best = _at_scale(own, counts, whole, every=True)
+    best = _at_scale(own, counts, Screen.of(FeatureSums.of(list(counts.values())), _bins(own)), whole)
     for scale in recent:
-        for key, judged in _at_scale(own, feature_counts(own, scale), scale).items():
+        for key, judged in _recently(own, scale).items():
             if judged.bound > best[key].bound:
                 best[key] = judged
     cases = _cases(best, frame, newest)
@@ -106,32 +108,36 @@ def feature_changes(
     }
 
 
-def _at_scale(
-    own: Mapping[_Key, Histogram], counts: Mapping[_Key, FeatureCounts], scale: Scale, *, every: bool = False
-) -> dict[_Key, _Judged]:
-    """The features at one scale: `every` one of them, or those that may have changed.
+def _bins(own: Mapping[_Key, Histogram]) -> list[Bins]:
+    return [h.bins for h in own.values()]
 
-    Where nobody looks at the rest, what cannot matter is not tested: it counts as p = 1 among its model's features,
-    which makes the others' q larger if anything.
+
+def _recently(own: Mapping[_Key, Histogram], scale: Scale) -> dict[_Key, _Judged]:
+    """The features that may have changed at a scale of which the panel shows nothing else.
+
+    What cannot matter is not tested: it counts as p = 1 among its model's features, which makes the others' q larger
+    if anything.
     """
-    if not own:
-        return {}
-    screen = Screen.of(list(counts.values()), [h.bins for h in own.values()])
-    may_fail = screen.may_fail()
-    tested = np.flatnonzero(np.ones_like(may_fail) if every else may_fail | screen.may_drift())
-    keys, every_count = list(counts), list(counts.values())
-    tests = shift_tests([every_count[i].case(ordered=bool(screen.ordered[i])) for i in tested])
-    p = np.ones(len(keys))
-    p[tested] = [test.p for test in tests]
-    of_model = np.array([model for model, _ in keys])
-    q = np.empty(len(p))
-    for model in dict.fromkeys(model for model, _ in keys):
-        q[of_model == model] = benjamini_hochberg(p[of_model == model])
-    return {
-        keys[i]: _judged(own[keys[i]], every_count[i], test, float(q[i]), scale, may=bool(may_fail[i]))
-        for i, test in zip(tested, tests, strict=True)
-        if every or may_fail[i] or q[i] < MAX_Q
-    }
+    screen = Screen.of(feature_sums(own, scale), _bins(own))
+    worth = screen.may_fail() | screen.may_drift()
+    counts = feature_counts({key: h for (key, h), tested in zip(own.items(), worth, strict=True) if tested}, scale)
+    return _at_scale(own, counts, screen, scale)
+
+
+def _at_scale(
+    own: Mapping[_Key, Histogram], counts: Mapping[_Key, FeatureCounts], screen: Screen, scale: Scale
+) -> dict[_Key, _Judged]:
+    """Those of the features that are counted; the others count as p = 1 among their model's."""
+    may_fail = dict(zip(own, screen.may_fail().tolist(), strict=True))
+    tests = dict(
+        zip(counts, shift_tests([c.case(ordered=_ordered(own[key])) for key, c in counts.items()]), strict=True)
+    )
+    q: dict[_Key, float] = {}
+    for model in dict.fromkeys(model for model, _ in own):
+        keys = [key for key in own if key[0] == model]
+        adjusted = benjamini_hochberg([tests[key].p if key in tests else 1.0 for key in keys])
+        q.update(zip(keys, adjusted.tolist(), strict=True))
+    return {key: _judged(own[key], c, tests[key], q[key], scale, may=may_fail[key]) for key, c in counts.items()}
 
 
 def _judged(h: Histogram, c: FeatureCounts, test: ShiftTest, q: float, scale: Scale, *, may: bool) -> _Judged:
@@ -160,31 +166,31 @@ def _cases(best: Mapping[_Key, _Judged], frame: Frame, newest: float | None) -> 
 
     Over a longer window a change is diluted; measured anew it may also turn out to be smaller: then it stays.
     """
-    told = _with_onsets({key: judged for key, judged in best.items() if judged.changed}, frame)
-    begun: dict[_Key, Scale] = {}
-    for key, (_, _, case) in told.items():
-        onset = case.finding.onset
-        scale = None if onset is None else scale_since(frame, onset, newest)
-        if scale is not None:
-            begun[key] = scale
-    again = _again({key: told[key][0] for key in begun}, begun)
-    better = {key: judged for key, judged in again.items() if judged.changed and judged.bound >= told[key][0].bound}
-    return told | _with_onsets(better, frame)
+    changed = {key: judged for key, judged in best.items() if judged.changed}
+    onsets = _onsets(changed, frame)
+    begun = {
+        key: scale
+        for key, onset in onsets.items()
+        if onset is not None and (scale := scale_since(frame, onset.start, newest)) is not None
+    }
+    again = _again({key: changed[key] for key in begun}, begun)
+    better = {key: judged for key, judged in again.items() if judged.changed and judged.bound >= changed[key].bound}
+    onsets |= _onsets(better, frame)
+    return {key: _told(key, judged, onsets[key], frame) for key, judged in (changed | better).items()}
 
 
-def _with_onsets(changed: Mapping[_Key, _Judged], frame: Frame) -> dict[_Key, tuple[_Judged, str, Case]]:
-    onsets = sinces([course(judged.h, judged.counts, judged.check) for judged in changed.values()], frame)
-    found: dict[_Key, tuple[_Judged, str, Case]] = {}
-    for (key, judged), onset in zip(changed.items(), onsets, strict=True):
-        (model, name), c, bins = key, judged.counts, judged.h.bins
-        words = direction(c.live, c.baseline, bins, mean=c.mean, mean_baseline=c.mean_baseline)
-        rest = words, judged.bound, judged.scale, frame, model, onset
-        if judged.check is not None:
-            case = quality_case(name, judged.h, c, judged.check, *rest)
-        else:
-            case = drift_case(name, judged.h, c, judged.test, *rest)
-        found[key] = judged, words, case
-    return found
+def _onsets(changed: Mapping[_Key, _Judged], frame: Frame) -> dict[_Key, Since | None]:
+    courses = [course(judged.h, judged.counts, judged.check) for judged in changed.values()]
+    return dict(zip(changed, sinces(courses, frame), strict=True))
+
+
+def _told(key: _Key, judged: _Judged, onset: Since | None, frame: Frame) -> tuple[_Judged, str, Case]:
+    (model, name), c = key, judged.counts
+    words = direction(c.live, c.baseline, judged.h.bins, mean=c.mean, mean_baseline=c.mean_baseline)
+    rest = words, judged.bound, judged.scale, frame, model, onset
+    if judged.check is not None:
+        return judged, words, quality_case(name, judged.h, c, judged.check, *rest)
+    return judged, words, drift_case(name, judged.h, c, judged.test, *rest)
 
 
 def _again(changed: Mapping[_Key, _Judged], begun: Mapping[_Key, Scale]) -> dict[_Key, _Judged]:
@@ -194,11 +200,8 @@ def _again(changed: Mapping[_Key, _Judged], begun: Mapping[_Key, Scale]) -> dict
     counts: dict[_Key, FeatureCounts] = {}
     for scale in dict.fromkeys(begun.values()):
         counts |= feature_counts({key: changed[key].h for key in changed if begun[key] == scale}, scale)
-    bins = [changed[key].h.bins for key in counts]
-    tests = shift_tests(
-        [c.case(ordered=isinstance(kind, NumericBins)) for c, kind in zip(counts.values(), bins, strict=True)]
-    )
-    may_fail = Screen.of(list(counts.values()), bins).may_fail()
+    tests = shift_tests([c.case(ordered=_ordered(changed[key].h)) for key, c in counts.items()])
+    may_fail = Screen.of(FeatureSums.of(list(counts.values())), [changed[key].h.bins for key in counts]).may_fail()
     return {
         key: _judged(changed[key].h, c, test, changed[key].q, begun[key], may=bool(may))
         for (key, c), test, may in zip(counts.items(), tests, may_fail, strict=True)
@@ -232,6 +235,10 @@ def _row(key: _Key, judged: _Judged, words: str) -> FeatureRow:
         per_minute=n / (live_s / 60),
         per_minute_baseline=m / (seen_s / 60) if seen_s else None,
     )
+
+
+def _ordered(h: Histogram) -> bool:
+    return isinstance(h.bins, NumericBins)
 
 
 def _matters(test: ShiftTest) -> bool:

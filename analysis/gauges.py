@@ -91,23 +91,34 @@ def _read(alike: Sequence[Series], recent: Window, references: Sequence[Window],
         mean = total / n
         deviation = np.sqrt(np.maximum(squares / n - mean**2, 0.0))
     level, of_references = centre + mean, slice(1, len(references) + 1)
+    spread = _medians(deviation[of_references], n[of_references] > 0)
     found: list[Reading | None] = []
     for i, series in enumerate(alike):
         if not n[0, i]:
             found.append(None)
             continue
         filled = n[:, i] > 0
-        usual, spreads = (values[of_references, i][filled[of_references]] for values in (level, deviation))
+        usual = level[of_references, i][filled[of_references]]
         found.append(
             Reading(
                 series=series,
                 now=float(level[0, i]),
                 baseline=float(usual.mean()) if len(usual) else math.nan,
                 history=level[of_references.stop :, i][filled[of_references.stop :]],
-                spread=float(np.median(spreads)) if len(spreads) else math.inf,
+                spread=float(spread[i]),
             )
         )
     return found
+
+
+def _medians(rows: Floats, known: NDArray[np.bool_]) -> Floats:
+    """[S] medians over the known values of [K, S] rows; infinite without any."""
+    ordered = np.sort(np.where(known, rows, np.inf), axis=0)
+    count, column = known.sum(axis=0), np.arange(rows.shape[1])
+    if not len(rows):
+        return np.full(rows.shape[1], np.inf)
+    middle: Floats = (ordered[np.maximum(0, count - 1) // 2, column] + ordered[count // 2 % len(rows), column]) / 2
+    return middle
 
 
 def samples(series: Series, window: Window) -> tuple[Floats, Floats]:

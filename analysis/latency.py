@@ -154,13 +154,21 @@ def _changes(live: Floats, references: Floats, bins: NumericBins, scale: Scale) 
     now, base, *of_windows = percentiles(np.vstack([live, total, used]), bins)
     with np.errstate(divide="ignore", invalid="ignore"):
         history = np.log(np.array(of_windows).reshape(-1, len(QUANTILES)) / base)
-    errors, base_errors = (log_quantile_errors(counts, bins) for counts in (live, total))
-    changes: list[_Change] = []
+    moved: dict[str, float] = {}
     for name, unit in UNITS.items():
         index, q = list(QUANTILES).index(name), QUANTILES[name]
         if n < min_count(q) or m < min_count(q) or not (now[index] > 0 and base[index] > 0):
             continue
-        log_ratio = float(np.log(now[index] / base[index]))
+        log_ratio = math.log(now[index] / base[index])
+        # The sampling error only lowers the bound, and costs more than all of the above.
+        if lower_bound(log_ratio, standard_error(history[:, index], 0.0, unit), unit) > 0:
+            moved[name] = log_ratio
+    if not moved:
+        return []
+    errors, base_errors = (log_quantile_errors(counts, bins) for counts in (live, total))
+    changes: list[_Change] = []
+    for name, log_ratio in moved.items():
+        index, unit = list(QUANTILES).index(name), UNITS[name]
         sampling = math.hypot(errors[name], base_errors[name])
         bound = lower_bound(log_ratio, standard_error(history[:, index], sampling, unit), unit)
         if bound <= 0:

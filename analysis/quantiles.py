@@ -55,6 +55,26 @@ def _bins_of(counts: Floats, qs: Floats) -> tuple[Floats, Floats, np.ndarray[tup
     return cumulative, rank, index
 
 
+@lru_cache(maxsize=256)
+def _finite_bounds(edges: tuple[float, ...]) -> tuple[Floats, Floats]:
+    """[B] and [B] lower and upper bounds between which to interpolate; a fleet has few different bins."""
+    bounds = np.array(edges, dtype=np.float64)
+    low, high = bounds[:-1].copy(), bounds[1:].copy()
+    if low[0] == -math.inf:
+        low[0] = min(0.0, high[0])
+    if high[-1] == math.inf:
+        high[-1] = low[-1] = bounds[-2]
+    return low, high
+
+
+def _picked(values: Floats, index: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Floats:
+    """[..., Q] of [..., B] values: `np.take_along_axis` along the last axis at a quarter of its cost."""
+    bins = values.shape[-1]
+    first = np.arange(0, values.size, bins).reshape(*values.shape[:-1], 1)
+    picked: Floats = values.ravel()[index + first]
+    return picked
+
+
 def quantiles(
     counts: ArrayLike, edges: Sequence[float], qs: Sequence[float], interpolation: Interpolation = "linear"
 ) -> Floats:
@@ -64,15 +84,11 @@ def quantiles(
     cumulative count reaches q·n, linear inside it, an open first bin starting at 0 (its upper bound when that is <= 0),
     the highest finite bound in an open last bin. `log` interpolates geometrically inside bins of positive bounds.
     """
-    n, bounds = np.asarray(counts, dtype=np.float64), np.asarray(edges, dtype=np.float64)
+    n = np.asarray(counts, dtype=np.float64)
     cumulative, rank, index = _bins_of(n, np.asarray(qs, dtype=np.float64))
-    low, high = bounds[:-1].copy(), bounds[1:].copy()
-    if low[0] == -math.inf:
-        low[0] = min(0.0, high[0])
-    if high[-1] == math.inf:
-        high[-1] = low[-1] = bounds[-2]
-    inside = np.take_along_axis(n, index, axis=-1)
-    before = np.take_along_axis(cumulative, index, axis=-1) - inside
+    low, high = _finite_bounds(tuple(edges))
+    inside = _picked(n, index)
+    before = _picked(cumulative, index) - inside
     share = np.clip(np.divide(rank - before, inside, out=np.zeros_like(inside), where=inside > 0), 0.0, 1.0)
     start, end = low[index], high[index]
     out = start + (end - start) * share

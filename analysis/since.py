@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.onset import Onset, onsets, start_of_change
-from analysis.slices import grid, inside
+from analysis.slices import grid, grids, inside
 from analysis.view import Frame, Window
 
 TRACE = 0.03
@@ -61,16 +61,13 @@ def sinces(courses: Sequence[Course], frame: Frame) -> list[Since | None]:
     for course in courses:
         rows = grid(course.t, course.n, frame.live, frame.step)
         live = _share(grid(course.t, course.hits, frame.live, frame.step), rows)
-        history = [
-            _share(grid(course.t, course.hits, w, frame.step), grid(course.t, course.n, w, frame.step))
-            for w in frame.references
-        ]
-        moments.append((live, np.array(history), 0.5 / max(1.0, float(np.median(rows)))))
+        hits, of = (grids(course.t, counts, frame.references, frame.step) for counts in (course.hits, course.n))
+        moments.append((live, _share(hits, of), 0.5 / max(1.0, float(np.median(rows)))))
     return _moments(moments, frame)
 
 
 def _share(hits: Floats, n: Floats) -> Floats:
-    shares: Floats = np.divide(hits, n, out=np.full(len(n), np.nan), where=n > 0)
+    shares: Floats = np.divide(hits, n, out=np.full_like(n, np.nan), where=n > 0)
     return shares
 
 
@@ -82,7 +79,7 @@ def since_level(t: Ints, n: Floats, frame: Frame, newest: float | None) -> Since
     live = grid(t, n, frame.live, frame.step)
     filling = len(live) - 1 if newest is None else (int(newest) - frame.live.start) // frame.step
     live[max(0, filling) :] = np.nan
-    history = np.array([grid(t, n, w, frame.step) for w in frame.references])
+    history = grids(t, n, frame.references, frame.step)
     return _moments([(live, history, 1.0)], frame, TRACE_OF_LEVEL)[0]
 
 

@@ -58,6 +58,15 @@ def grid(t: Ints, n: Floats, window: Window, step: int) -> Floats:
     return out
 
 
+def grids(t: Ints, n: Floats, windows: Sequence[Window], step: int) -> Floats:
+    """`grid` of windows of one length: [T] counts -> [len(windows), length / step]."""
+    if not windows or not len(t):
+        return np.zeros((len(windows), windows[0].length // step if windows else 0))
+    wanted = np.array([w.start for w in windows])[:, None] + np.arange(0, windows[0].length, step)
+    at = np.minimum(np.searchsorted(t, wanted), len(t) - 1)
+    return np.where(t[at] == wanted, n[at], 0.0)
+
+
 def grid_times(window: Window, step: int) -> Ints:
     """Bucket starts of the full time grid of a window."""
     return np.arange(window.start, window.end, step, dtype=np.int64)

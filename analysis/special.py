@@ -21,6 +21,8 @@ _Number = TypeVar("_Number", float, NDArray[np.float64])
 _TINY = 1e-300
 _EPS = 1e-15
 _MAX_TERMS = 100_000
+_TERMS_AT_ONCE = 16
+"""Coefficients of a continued fraction that are computed in one step."""
 _FEW = 16
 """Numbers up to which plain floats are faster than arrays."""
 _STIRLING_FROM = 10.0  # the five-term Stirling series is exact to 2e-14 from here on
@@ -185,24 +187,27 @@ def _beta_fraction_of_one(a: float, b: float, x: float) -> float:
 
 
 def _beta_fraction(a: Floats, b: Floats, x: Floats) -> Floats:
-    """The continued fraction of I_x(a, b) (modified Lentz, Numerical Recipes 6.4)."""
+    """The continued fraction of I_x(a, b) (modified Lentz, Numerical Recipes 6.4); a, b, x: [N]."""
     c = np.ones_like(x)
     d = 1.0 - (a + b) * x / (a + 1.0)
     d = 1.0 / np.where(np.abs(d) < _TINY, _TINY, d)
     h = d.copy()
-    for m in range(1, _MAX_TERMS):
-        even = m * (b - m) * x / ((a + 2 * m - 1.0) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1.0))
-        step = np.ones_like(x)
-        for numerator in (even, odd):
-            d = 1.0 + numerator * d
-            d = 1.0 / np.where(np.abs(d) < _TINY, _TINY, d)
-            c = 1.0 + numerator / c
-            c = np.where(np.abs(c) < _TINY, _TINY, c)
-            step = c * d
-            h *= step
-        if np.all(np.abs(step - 1.0) < _EPS * 4):
-            break
+    for first in range(1, _MAX_TERMS, _TERMS_AT_ONCE):
+        m = np.arange(first, first + _TERMS_AT_ONCE, dtype=np.float64)[:, None]
+        to = a + 2 * m
+        even = m * (b - m) * x / ((to - 1.0) * to)
+        odd = -(a + m) * (a + b + m) * x / (to * (to + 1.0))
+        for pair in zip(even, odd, strict=True):
+            step = c
+            for numerator in pair:
+                d = 1.0 + numerator * d
+                d = 1.0 / np.where(np.abs(d) < _TINY, _TINY, d)
+                c = 1.0 + numerator / c
+                c = np.where(np.abs(c) < _TINY, _TINY, c)
+                step = c * d
+                h *= step
+            if (np.abs(step - 1.0) < _EPS * 4).all():
+                return h
     return h
 
 
