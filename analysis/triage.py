@@ -297,6 +297,8 @@ def _status(evidence: Evidence, part: str, *, from_logs: bool, present: bool) ->
     elif not present and state is State.LIVE:
         word = {"traffic": "latency", "pairs": "shadow rows of this model"}.get(part, part)
         state, message = State.ABSENT, f"{worst.name} {'logs' if from_logs else 'exposes'} no {word}"
+        if evidence.filtered and not from_logs:
+            message = f"{evidence.unfiltered} (u takes the filter back)"
     elif state is State.EMPTY:
         message = "no data in this window"
     asked = part if from_logs else "metrics"

@@ -23,6 +23,8 @@ class Evidence:
     elapsed_s: Mapping[str, float] = field(default_factory=dict)
     filtered: bool = False
     """A filter is set that no metric source can apply: only the logs answer."""
+    unfiltered: str = ""
+    """Why not, and which sources, in words."""
     notes: tuple[str, ...] = ()
 
 

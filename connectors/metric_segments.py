@@ -16,7 +16,7 @@ from analysis.filters import ALL, And, Eq, Filter, In, Not, Null, Or, Range, fie
 from connectors.base import MissingDataError
 from connectors.metric_evidence import key_of
 from connectors.presets import Matcher
-from connectors.selectors import matchers
+from connectors.selectors import alternatives
 from connectors.signals import LATENCY_SUM, TRAFFIC, Plan, Query
 from connectors.sqlcube import fold
 
@@ -69,10 +69,10 @@ def narrowed(plan: Plan, where: Filter, names: Names) -> Plan:
     if where == ALL:
         return plan
     dims = dims_of(plan, names)
-    chosen, left_out = matchers(where, dims)
+    chosen, left_out = alternatives(where, dims)
     if left_out:
         raise MissingDataError("metrics cannot be filtered by", " ".join(left_out), "only by their labels")
-    labels = frozenset(matcher.label for matcher in chosen)
+    labels = frozenset(matcher.label for selector in chosen for matcher in selector)
     unknown = labels - set(dims.values())
     if unknown:
         raise MissingDataError("the metrics have no label", ", ".join(sorted(unknown)))
@@ -83,11 +83,10 @@ def narrowed(plan: Plan, where: Filter, names: Names) -> Plan:
         if query.expr:
             continue
         if query.signal not in COUNTED:
-            extra = (*chosen, *present)
-            over = (*query.over_where, *extra) if query.over else ()
-            queries.append(replace(query, where=(*query.where, *extra), over_where=over))
+            over = (*query.over_where, *present) if query.over else ()
+            queries.append(replace(query, where=(*query.where, *present), over_where=over, any_of=chosen))
         elif all(labels <= names.get(metric, frozenset()) for metric in query.metrics):
-            queries.append(replace(query, where=(*query.where, *chosen)))
+            queries.append(replace(query, any_of=chosen))
     return replace(plan, queries=tuple(queries))
 
 

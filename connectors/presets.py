@@ -65,6 +65,10 @@ class Matcher:
         return f'{self.label}{self.op}"{quoted}"'
 
 
+Alternatives = tuple[tuple[Matcher, ...], ...]
+"""Selectors of which a series has to meet one; `((),)` asks for nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One way in which a server exposes a signal; presets.yaml explains the keys."""

@@ -11,7 +11,7 @@ from connectors.base import SourceError
 from connectors.metric_segments import Growth, nearest_edge
 from connectors.presets import Matcher
 from connectors.prom_api import PromApi, Result
-from connectors.promql import select
+from connectors.promql import select, union
 from connectors.signals import Query
 
 MAX_SERIES = 5_000
@@ -67,7 +67,8 @@ class PromGrowth:
         suffix = "_bucket" if query.kind == "histogram" and not query.native else ""
         results: list[Result] = []
         for sign, name in query.terms:
-            grown = f"increase({select(name + suffix, where)}[{span.length}s])"
+            wrap = f"increase({{}}[{span.length}s])".format
+            grown = union(name + suffix, where, query.any_of, wrap)
             # Series that stood still say nothing, and a native histogram cannot be compared with a number.
             expr = grown if query.native else f"topk({MAX_SERIES}, {grown} > 0)"
             expr = expr if sign > 0 else f"-1 * {expr}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from connectors.presets import Matcher
+from connectors.presets import Alternatives, Matcher
 from connectors.signals import Query
 
 RATE_SCRAPES = 4
@@ -38,7 +38,7 @@ def render(query: Query, step: Step, extra: Sequence[Matcher] = ()) -> str:
         extra: matchers that every selector carries.
     """
     group = ",".join(_name(label) for label in query.group)
-    where, over_where = (*query.where, *extra), (*query.over_where, *extra)
+    where, over_where, any_of = (*query.where, *extra), (*query.over_where, *extra), query.any_of
 
     def increase(selector: str) -> str:
         return f"increase({selector}[{step.window}s])"
@@ -48,33 +48,42 @@ def render(query: Query, step: Step, extra: Sequence[Matcher] = ()) -> str:
     by = f"by ({group})"
     match query.kind:
         case "counter":
-            return f"sum {by} ({_sum(query.terms, where, increase)}){_times(step.factor)}"
+            return f"sum {by} ({_sum(query.terms, where, any_of, increase)}){_times(step.factor)}"
         case "histogram":
             name = query.terms[0][1] + ("" if query.native else "_bucket")
             by = by if query.native else f"by ({','.join(filter(None, ('le', group)))})"
-            return f"sum {by} ({increase(select(name, where))}){_times(step.factor)}"
+            return f"sum {by} ({union(name, where, any_of, increase)}){_times(step.factor)}"
         case "rate":
-            return f"sum {by} ({_sum(query.terms, where, lambda s: f'rate({s}[{step.window}s])')})"
+            return f"sum {by} ({_sum(query.terms, where, any_of, lambda s: f'rate({s}[{step.window}s])')})"
         case "mean":
-            top, bottom = _sum(query.terms, where, increase), _sum(query.over, over_where, increase)
+            top = _sum(query.terms, where, any_of, increase)
+            bottom = _sum(query.over, over_where, any_of, increase)
             return f"sum {by} ({top}) / sum {by} ({bottom})"
         case "summary":
             by = f"by ({','.join(filter(None, ('quantile', group)))})"
-            return f"max {by} ({select(query.terms[0][1], where)})"
+            return f"max {by} ({union(query.terms[0][1], where, any_of, str)})"
         case "changes":
             # One scrape more than the bucket: a change between two buckets lies between their samples.
             window = round(step.seconds + step.scrape_s)
-            return f"sum {by} ({_sum(query.terms, where, lambda s: f'changes({s}[{window}s])')})"
-    value = f"{query.agg} {by} ({_sum(query.terms, where, str)})"
-    return f"{value} / {query.agg} {by} ({_sum(query.over, over_where, str)})" if query.over else value
+            return f"sum {by} ({_sum(query.terms, where, any_of, lambda s: f'changes({s}[{window}s])')})"
+    value = f"{query.agg} {by} ({_sum(query.terms, where, any_of, str)})"
+    return f"{value} / {query.agg} {by} ({_sum(query.over, over_where, any_of, str)})" if query.over else value
 
 
-def _sum(terms: Sequence[tuple[int, str]], where: Sequence[Matcher], wrap: Callable[[str], str]) -> str:
+def _sum(
+    terms: Sequence[tuple[int, str]], where: Sequence[Matcher], any_of: Alternatives, wrap: Callable[[str], str]
+) -> str:
     """Several metrics as one vector. The label keeps series apart that differ in nothing but the metric's name."""
-    parts = [("" if sign > 0 else "-1 * ") + wrap(select(name, where)) for sign, name in terms]
+    parts = [("" if sign > 0 else "-1 * ") + union(name, where, any_of, wrap) for sign, name in terms]
     if len(parts) == 1:
         return parts[0]
     return " or ".join(f'label_replace({part}, "term", "{i}", "", "")' for i, part in enumerate(parts))
+
+
+def union(metric: str, where: Sequence[Matcher], any_of: Alternatives, wrap: Callable[[str], str]) -> str:
+    """The series of a metric that meet one of the alternatives, each once: `or` leaves out what is there already."""
+    vectors = [wrap(select(metric, (*where, *selector))) for selector in any_of]
+    return vectors[0] if len(vectors) == 1 else f"({' or '.join(vectors)})"
 
 
 def select(metric: str, where: Sequence[Matcher]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from analysis.view import Window
 from connectors.exposition import Recorded, Sample
 from connectors.metric_evidence import Row, aggregate
-from connectors.presets import Matcher
+from connectors.presets import Alternatives, Matcher
 from connectors.signals import Plan, Query
 
 if TYPE_CHECKING:
@@ -177,7 +177,8 @@ class Ring:
 
     def labels_of(self, query: Query) -> list[Mapping[str, str]]:
         """The labels of every series that a query of counters reads first."""
-        return [labels for _, metric in query.terms[:1] for labels, _ in self._select(metric, "counter", query.where)]
+        first = query.terms[:1]
+        return [labels for _, metric in first for labels, _ in self._select(metric, "counter", query.where)]
 
     def label_names(self, metric: str) -> frozenset[str]:
         """The label names of the series of a counter."""
@@ -190,7 +191,7 @@ class Ring:
         found: list[tuple[Mapping[str, str], float]] = []
         suffix = "_bucket" if query.kind == "histogram" else ""
         for sign, name in query.terms:
-            for labels, kept in self._select(name + suffix, "counter", query.where):
+            for labels, kept in self._select(name + suffix, "counter", query.where, query.any_of):
                 grown = [_increase(kept, np.array([span.start]), span.length)[0] for span in spans]
                 total = float(np.nansum(grown))
                 if total > 0:
@@ -228,7 +229,7 @@ class Ring:
         mode: Mode = "gauge" if gauge else "changes" if query.kind == "changes" else "counter"
         found: dict[Labels, list[Floats]] = {}
         for sign, metric in terms:
-            for labels, kept in self._select(metric, mode, where):
+            for labels, kept in self._select(metric, mode, where, query.any_of):
                 values = _state(kept, t + step) if gauge else _increase(kept, t, step)
                 key = tuple((name, labels[name]) for name in group if labels.get(name))
                 found.setdefault(key, []).append(sign * values)
@@ -241,10 +242,12 @@ class Ring:
             folded[key] = merged
         return folded
 
-    def _select(self, metric: str, mode: Mode, where: Sequence[Matcher]) -> Iterator[tuple[Mapping[str, str], Kept]]:
+    def _select(
+        self, metric: str, mode: Mode, where: Sequence[Matcher], any_of: Alternatives = ((),)
+    ) -> Iterator[tuple[Mapping[str, str], Kept]]:
         for kept in self.series.get((metric, mode), {}).values():
             labels = kept.labels if "instance" in kept.labels else {**kept.labels, "instance": kept.target}
-            if kept.t and all(matcher.accepts(labels) for matcher in where):
+            if kept.t and any(all(one.accepts(labels) for one in (*where, *selector)) for selector in any_of):
                 yield labels, kept
 
 

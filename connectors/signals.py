@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
-from connectors.presets import REQUEST_LAYERS, UNITS, Agg, Kind, Matcher, Preset, Variant, detect, resolve
+from connectors.presets import REQUEST_LAYERS, UNITS, Agg, Alternatives, Kind, Matcher, Preset, Variant, detect, resolve
 
 TRAFFIC = ("requests", "errors", "latency")
 LATENCY_SUM = "latency_sum"
@@ -30,6 +30,8 @@ class Query:
     over: tuple[tuple[int, str], ...] = ()
     where: tuple[Matcher, ...] = ()
     over_where: tuple[Matcher, ...] = ()
+    any_of: Alternatives = ((),)
+    """Beside `where` and `over_where`: the filter of the view."""
     agg: Agg = "sum"
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Label class -> label names to group by, of which the first present one is the value."""

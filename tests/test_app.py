@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from analysis.answer import Signal, State
-from analysis.filters import Eq, Not, format_filter
+from analysis.filters import Eq, Not, conjunction, format_filter
 from analysis.view import Window
 from connectors.base import Schema, Watermark
 from demo.run import write
@@ -30,6 +30,7 @@ from tui.screens.main import MainScreen, size_class
 from tui.screens.prompt import Prompt
 from tui.session import Session
 from widgets.changes import ChangesPanel
+from widgets.errors import ErrorsPanel
 from widgets.segments import SegmentsPanel
 
 NOW = 1_793_803_273
@@ -117,6 +118,28 @@ async def test_enter_enter_goes_from_the_finding_to_its_segment(fleet: Path) -> 
         assert all(row.versions in ((), ("42",)) for row in app.snapshot.models)
         await pilot.press("u")
         assert format_filter(app.view.where) == ""
+
+
+async def test_enter_enter_does_the_same_for_an_error_type_and_enter_on_its_row_goes_to_its_segments(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, "new-error", seed=1, minutes_after_onset=10, hours=5, now=NOW)
+    async with Triage(options(tmp_path)).run_test(size=(120, 40)) as pilot:
+        app = await located(pilot)
+        assert app.snapshot is not None
+        first = app.snapshot.findings[0]
+        assert first.signal is Signal.ERROR
+        await pilot.press("enter")
+        assert app.main.page == "errors"
+        assert isinstance(app.main.focused, SegmentsPanel)
+        panel = app.main.query_one(ErrorsPanel)
+        panel.focus()
+        panel.put_cursor(first.subject)
+        await pilot.press("enter")
+        assert isinstance(app.main.focused, SegmentsPanel)
+        assert app.main.finding == first
+        await pilot.press("enter")
+        assert app.view.where == conjunction(*(Eq(dim, value) for dim, value in first.where[0].where))
 
 
 async def test_x_leaves_the_segment_out_and_escape_walks_back(fleet: Path) -> None:

@@ -121,6 +121,12 @@ def test_a_sparkline_shows_the_course_a_gap_and_not_the_noise() -> None:
     assert text.sparkline([], 3) == "···"
 
 
+def test_text_breaks_at_blanks_and_within_words_that_are_longer_than_a_row() -> None:
+    assert text.wrap("u takes the filter back", 12, 5) == ["u takes the", "filter back"]
+    assert text.wrap("a" * 25, 10, 5) == ["a" * 10, "a" * 10, "a" * 5]
+    assert text.wrap("one two three four", 9, 2) == ["one two", text.cut("three four", 9)]
+
+
 @given(st.lists(NUMBERS, max_size=50), st.integers(0, 80), st.booleans())
 def test_a_sparkline_of_anything_has_the_width(values: list[float], width: int, only_ascii: bool) -> None:
     drawn = text.sparkline(values, width, ascii=only_ascii)
@@ -136,6 +142,14 @@ def test_a_value_axis_stays_until_data_leave_it_or_shrink() -> None:
     assert axis.limits(0, 810) == (0, 1000)
     assert axis.limits(math.nan, math.nan) == (0, 1000)
     assert axis.limits(0, 180) == (0, 200)
+
+
+def test_a_value_axis_forgets_what_it_showed_of_something_else() -> None:
+    axis = Axis()
+    assert axis.about("one").limits(0, 712) == (0, 800)
+    assert axis.about("one").limits(0, 350) == (0, 800)
+    assert axis.about("other").limits(0, 350) == (0, 400)
+    assert axis.about("other").limits(math.nan, math.nan) == (0, 400)
 
 
 @given(NUMBERS, NUMBERS, st.booleans(), st.booleans())

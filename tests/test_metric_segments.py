@@ -10,7 +10,7 @@ import pytest
 
 from analysis.answer import Finding, Signal, Snapshot
 from analysis.evidence import Cube
-from analysis.filters import Eq, Filter, Not, Null, Range, conjunction
+from analysis.filters import ALL, And, Eq, Filter, Not, Null, Or, Range, conjunction
 from analysis.view import View, Window
 from connectors.base import MetricStore, MissingDataError
 from connectors.prometheus import PrometheusStore
@@ -103,6 +103,33 @@ async def test_a_filter_narrows_counts_to_its_labels(store: MetricStore) -> None
     assert [series.label("replica") for series in by_pod.gauges] == ["pod-b"]
 
 
+async def test_what_a_conjunction_leaves_out_and_what_it_selects_are_the_whole(store: MetricStore) -> None:
+    inside = And((Eq("version", "42"), Eq("route", "/score")))
+    parts = [(await store.metrics([WINDOW], 60, where)).value for where in (ALL, inside, Not(inside))]
+    requests, errors, latency = [], [], []
+    for part in parts:
+        assert part.traffic is not None
+        assert part.traffic.errors is not None
+        assert part.traffic.latency is not None
+        requests.append(part.traffic.requests.n.sum())
+        errors.append(part.traffic.errors.n.sum())
+        latency.append(part.traffic.latency.n.sum())
+    for whole, selected, left in (requests, errors, latency):
+        assert min(whole, selected, left) > 0
+        assert selected + left == pytest.approx(whole, rel=1e-6)
+    cubes = [(await store.segments([WINDOW], "a", FAILED, where)).value for where in (ALL, inside, Not(inside))]
+    assert total(cubes[1], 0) + total(cubes[2], 0) == pytest.approx(total(cubes[0], 0), rel=1e-6)
+    assert total(cubes[2]) == pytest.approx(total(cubes[0]) - total(cubes[1]), rel=1e-6)
+
+
+async def test_series_that_meet_two_alternatives_count_once(store: MetricStore) -> None:
+    either = Or((Eq("version", "42"), Eq("route", "/score")))
+    cube = (await store.segments([WINDOW], "a", None, either)).value
+    whole = (await store.segments([WINDOW], "a", None)).value
+    both = total(whole, version="42", route="/score")
+    assert total(cube) == pytest.approx(total(whole, version="42") + total(whole, route="/score") - both, rel=1e-6)
+
+
 @pytest.mark.parametrize("where", [Eq("tier", "free"), Range("amount", low=3.0), Eq("model", "a")])
 async def test_a_filter_that_the_labels_cannot_say_is_refused(store: MetricStore, where: Filter) -> None:
     with pytest.raises(MissingDataError):
@@ -150,8 +177,25 @@ async def test_a_session_without_logs_names_the_labels_and_narrows_to_them(store
     assert found(session, Signal.ERROR).where == ()
     session.ask(View(window_s=900, end=END, where=Not(inside.where)))
     await session.poll_all()
-    # A conjunction cannot be left out by label matchers: no number is better than a wrong one.
-    assert session.answer()[0].models == ()
+    snapshot, _ = session.answer()
+    assert snapshot.errors.ratio == pytest.approx(0.01, abs=0.01)
+    # All that fail and are slow were left out.
+    assert {finding.signal for finding in snapshot.findings} & {Signal.ERROR, Signal.LATENCY} == set()
+
+
+async def test_a_filter_that_metrics_cannot_apply_says_so_and_what_they_could(store: MetricStore) -> None:
+    where = conjunction(Eq("tier", "free"), Range("amount", low=3.0))
+    session = await answered(store, View(window_s=900, end=END, where=where))
+    snapshot, _ = session.answer()
+    assert (snapshot.models, snapshot.findings) == ((), ())
+    why = f"{store.name} cannot be filtered by amount, tier: its labels are "
+    assert [note for note in snapshot.notes if note.startswith(why)]
+    for panel in (snapshot.latency, snapshot.errors, snapshot.infra):
+        assert panel.status.message.startswith(why)
+        assert "route, version" in panel.status.message
+    session.ask(View(window_s=900, end=END, where=Range("version", low=3.0)))
+    await session.poll_all()
+    assert f"{store.name} cannot tell by labels: version>=3" in session.answer()[0].notes
 
 
 async def test_metrics_are_asked_only_when_the_logs_have_answered_or_failed(text: str, tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from analysis.filters import Eq
 from tests.test_app import app_of, fleet, options, until
 from tui.app import Triage
 from tui.session import Session
-from widgets.axis import Axis
 from widgets.means import MeansPanel
 from widgets.mix import MixPanel
 from widgets.records import RecordsPanel
@@ -125,9 +124,6 @@ def test_drill(
 ) -> None:
     # The query as sent holds the path of this run.
     monkeypatch.setattr(Session, "segment_query", lambda self, key: "SELECT ...\nFROM logs")
-    if step == "filtered":
-        # An axis remembers what it showed on the way here, which depends on the source that answered first.
-        monkeypatch.setattr(Axis, "limits", lambda self, low, high: Axis().fresh(low, high))
 
     async def run(pilot: Pilot[None]) -> None:
         app = app_of(pilot)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analysis.filters import And, Eq, In, Match, Not, Null, Range, parse_filter
+from analysis.filters import And, Eq, In, Match, Not, Null, Or, Range, parse_filter
 from connectors.selectors import selector
 from tests.test_app import clipboard, fleet, located, options, until
 from tui.app import Triage
@@ -27,6 +27,12 @@ __all__ = ["fleet"]
         (Eq("region", "(null)"), '{region=""}'),
         (Match("device", "^ios"), '{device=~".*(?:^ios).*"}'),
         (Eq("path", 'a"b\\c'), '{path="a\\"b\\\\c"}'),
+        (Not(And((Eq("region", "eu-w1"), Eq("tier", "free")))), '{region!="eu-w1"} or {tier!="free"}'),
+        (
+            And((Eq("model", "fraud"), Or((Eq("region", "eu-w1"), Not(Null("tier")))))),
+            '{model="fraud",region="eu-w1"} or {model="fraud",tier!=""}',
+        ),
+        (Not(Or((Eq("region", "eu-w1"), Not(Eq("tier", "free"))))), '{region!="eu-w1",tier="free"}'),
     ],
 )
 def test_a_filter_becomes_label_matchers(where: Any, text: str) -> None:

@@ -386,11 +386,22 @@ class MetricFeed(Feed):
 
     def narrows(self, question: Question) -> Filter:
         """The filter as far as it applies to these metrics: all of it or nothing."""
-        from connectors.selectors import matchers
+        from connectors.selectors import alternatives
 
         dims = self.catalog.dims if self.catalog is not None else {}
         where = question.typed
-        return where if fields_of(where) <= dims.keys() and not matchers(where, dims)[1] else ALL
+        return where if fields_of(where) <= dims.keys() and not alternatives(where, dims)[1] else ALL
+
+    def refusal(self, question: Question) -> str:
+        """What these metrics cannot tell of a filter that does not narrow them, and what they could."""
+        from connectors.selectors import alternatives
+
+        dims = self.catalog.dims if self.catalog is not None else {}
+        unknown = sorted(fields_of(question.typed) - dims.keys())
+        if unknown:
+            known = f"its labels are {', '.join(sorted(dims))}" if dims else "it lists no labels"
+            return f"{self.status.name} cannot be filtered by {', '.join(unknown)}: {known}"
+        return f"{self.status.name} cannot tell by labels: {' '.join(alternatives(question.typed, dims)[1])}"
 
     async def poll(self, question: Question) -> AsyncGenerator[None]:
         """Bring the evidence up to a frame; yields once, and again where the day before tells more of an error.

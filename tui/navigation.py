@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from textual.app import App
 from textual.driver import Driver
 
-from analysis.answer import Finding, Snapshot
+from analysis.answer import ErrorRow, FeatureRow, Finding, Snapshot
 from analysis.filters import Eq, Filter, Not, conjunction
+from analysis.printable import printable
 from analysis.view import View
 from tui.keys import ON_DEMAND, PAGES
 from tui.options import Options
@@ -93,12 +94,28 @@ class Navigation(App[None]):
             if item.model:
                 self.ask(replace(self.view, focus=item.model))
             self.main.open(PAGE_OF.get(item.signal, "overview"))
+            if item.where:
+                self.main.focus_segments()
             self.fetch_page()
         elif isinstance(panel, ModelsPanel):
             self.ask(replace(self.view, focus=getattr(item, "model", None)))
             self.main.open("latency")
         elif isinstance(panel, SegmentsPanel):
             self.add_segment(exclude=False)
+        elif isinstance(item, ErrorRow):
+            self.locate(item.error_type)
+        elif isinstance(item, FeatureRow):
+            self.locate(item.feature)
+
+    def locate(self, subject: str) -> None:
+        """Show the segments of what changed about an error type or a feature of the model in focus."""
+        finding = self.main.finding_about(subject)
+        if finding is None:
+            self.notify(f"{printable(subject)} has not changed: there is nothing to locate", timeout=4, markup=False)
+            return
+        self.main.pin(finding)
+        self.main.show_finding()
+        self.main.focus_segments()
 
     def on_panel_opened(self, event: Panel.Opened) -> None:
         """Enter on a chart: its page."""
@@ -133,7 +150,7 @@ class Navigation(App[None]):
 
     def action_drill(self) -> None:
         """Enter outside a list goes to the segments."""
-        self.main.set_focus(self.main.query_one(SegmentsPanel))
+        self.main.focus_segments()
 
     async def action_back(self) -> None:
         """Stop a long segment search; else back to the page before; on the overview, undo the last filter."""

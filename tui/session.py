@@ -194,6 +194,9 @@ class Session:
                 elapsed = {"metrics": source.elapsed_s, **elapsed}
         if question.version is not None and metrics is not None:
             notes.append("metrics are not split by version: they are compared with the windows before")
+        unfiltered = "" if narrowed or not filtered else "; ".join(m.refusal(question) for m in self.metrics)
+        # Beside a log only the panels of metrics say so: the rest is answered.
+        notes += [unfiltered] if unfiltered and not self.logs else []
         notes += [note for feed in self.feeds for note in feed.notes]
         return Evidence(
             logs=logs,
@@ -203,6 +206,7 @@ class Session:
             queries=queries,
             elapsed_s=elapsed,
             filtered=filtered and not narrowed,
+            unfiltered=unfiltered,
             notes=tuple(dict.fromkeys((*notes, *self._explainer.notes.values(), *self._budgets.notes))),
         )
 

@@ -44,15 +44,10 @@ class AccuracyPanel(Panel[AccuracyPart], can_focus=True):
     def __init__(self, look: Look | None = None, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(look, id=id, classes=classes)
         self._axis = Axis(zero=False)
-        self._axis_of = ""
         self._line = Picture()
 
     def has_data(self, part: AccuracyPart) -> bool:
         return part.coverage is not None or part.estimate is not None
-
-    def arrived(self, part: AccuracyPart) -> None:
-        if part.model != self._axis_of:
-            self._axis, self._axis_of = Axis(zero=False), part.model
 
     def heading(self, part: AccuracyPart, scene: Scene) -> list[Run]:
         name: list[Run] = [(f" {self.foreign(part.model, 40)}", "accent")] if part.model else []
@@ -192,7 +187,7 @@ class AccuracyPanel(Panel[AccuracyPart], can_focus=True):
             return draw(
                 series,
                 size,
-                limits=self._axis.limits(*extremes([usual, right])),
+                limits=self._axis.about((part.model, scene.question)).limits(*extremes([usual, right])),
                 span=(scene.start, scene.end),
                 unit="share",
                 marks=self.chart_marks(),

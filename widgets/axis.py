@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from datetime import UTC, datetime, tzinfo
 
 from analysis.words import binary_bytes
@@ -31,6 +31,13 @@ class Axis:
         self._zero = zero
         self._binary = binary
         self._limits: tuple[float, float] | None = None
+        self._subject: Hashable = None
+
+    def about(self, subject: Hashable) -> Axis:
+        """This axis, which forgets what it showed when that was of another subject."""
+        if subject != self._subject:
+            self._subject, self._limits = subject, None
+        return self
 
     def limits(self, low: float, high: float) -> tuple[float, float]:
         """(low, high) to draw data between `low` and `high`; non-finite values count as no data."""

@@ -83,7 +83,7 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
 
     def empty(self, part: tuple[Finding, ...], scene: Scene, width: int) -> list[Line]:
         if not scene.models:
-            return [(("  no model has been seen yet", "dim"),)]
+            return [((f"  {scene.unseen}", "dim"),)]
         models = "1 model" if scene.models == 1 else f"{scene.models} models"
         return [(("  nothing changed: ", "bold"), (f"{models} within their usual range ({scene.baseline})", "dim"))]
 

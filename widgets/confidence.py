@@ -24,16 +24,11 @@ class ConfidencePanel(Panel[ConfidencePart], can_focus=True):
     def __init__(self, look: Look | None = None, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(look, id=id, classes=classes)
         self._axis = Axis(zero=False)
-        self._axis_of = ""
         self._bars = Picture()
         self._line = Picture()
 
     def has_data(self, part: ConfidencePart) -> bool:
         return part.now is not None and len(part.now) > 0
-
-    def arrived(self, part: ConfidencePart) -> None:
-        if part.model != self._axis_of:
-            self._axis, self._axis_of = Axis(zero=False), part.model
 
     def heading(self, part: ConfidencePart, scene: Scene) -> list[Run]:
         name: list[Run] = [(f" {self.foreign(part.model, 40)}", "accent")] if part.model else []
@@ -92,7 +87,7 @@ class ConfidencePanel(Panel[ConfidencePart], can_focus=True):
             return draw(
                 [Polyline(t, mean, "now", step=scene.step)],
                 size,
-                limits=self._axis.limits(low, high),
+                limits=self._axis.about((part.model, scene.question)).limits(low, high),
                 span=(scene.start, scene.end),
                 marks=self.chart_marks(),
                 marker=self.look.dots,

@@ -24,8 +24,7 @@ class InfraPanel(ListPanel[InfraPart, InfraRow]):
 
     def __init__(self, look: Look | None = None, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(look, id=id, classes=classes)
-        self._axis = Axis()
-        self._axis_of: Hashable = None
+        self._axes = {binary: Axis(binary=binary) for binary in (False, True)}
         self._picture = Picture()
 
     def items(self, part: InfraPart) -> Sequence[InfraRow]:
@@ -95,8 +94,7 @@ class InfraPanel(ListPanel[InfraPart, InfraRow]):
         if t is None or v is None or not len(t):
             return [head, (("  only the newest value is known", "dim"),)]
         key = self.key_of(item)
-        if key != self._axis_of:
-            self._axis, self._axis_of = Axis(binary=item.unit in ("B", "bytes")), key
+        axis = self._axes[item.unit in ("B", "bytes")].about((key, scene.question))
         rules = [(value, role) for value, role in ((item.baseline, "base"), (item.limit, "limit")) if value is not None]
         size = (width, height - 1)
 
@@ -107,7 +105,7 @@ class InfraPanel(ListPanel[InfraPart, InfraRow]):
             return draw(
                 [Polyline(t, v, "now")],
                 size,
-                limits=self._axis.limits(low, high),
+                limits=axis.limits(low, high),
                 span=(scene.start, scene.end),
                 unit=item.unit,
                 marks=self.chart_marks(),

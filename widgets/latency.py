@@ -35,15 +35,10 @@ class LatencyPanel(Panel[LatencyPart], can_focus=True):
     def __init__(self, look: Look | None = None, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(look, id=id, classes=classes)
         self._axis = Axis()
-        self._axis_of = ""
         self._picture = Picture()
 
     def has_data(self, part: LatencyPart) -> bool:
         return part.t is not None and len(part.t) > 0 and bool(part.now)
-
-    def arrived(self, part: LatencyPart) -> None:
-        if part.model != self._axis_of:
-            self._axis, self._axis_of = Axis(), part.model
 
     def heading(self, part: LatencyPart, scene: Scene) -> list[Run]:
         name: list[Run] = [(f" {self.foreign(part.model, 40)}", "accent")] if part.model else []
@@ -91,7 +86,8 @@ class LatencyPanel(Panel[LatencyPart], can_focus=True):
 
         def make() -> list[Line]:
             series = self._series(part, scene, names)
-            limits = self._axis.limits(*extremes([line.v for line in series]))
+            axis = self._axis.about((part.model, part.status.source, scene.question))
+            limits = axis.limits(*extremes([line.v for line in series]))
             return draw(
                 series,
                 size,

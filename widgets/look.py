@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
+
+from analysis.filters import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from analysis.answer import Mark, Snapshot
     from analysis.evidence import Ints
+    from analysis.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,15 @@ class Scene:
     """Unix seconds of the bucket that every chart marks and reads out."""
     selection: tuple[float, float] | None = None
     """A range of time that is being selected, unix seconds."""
+    question: View | None = None
+    """What was asked, whenever: the view without its moment and its model in focus."""
+
+    @property
+    def unseen(self) -> str:
+        """What stands in place of models where there are none."""
+        if self.question is not None and fields_of(self.question.where):
+            return "no model is known under this filter: u takes it back"
+        return "no model has been seen yet"
 
     def cursor_in(self, t: Sequence[float] | Ints | None) -> int | None:
         """The position of the cursor's bucket among bucket starts; None when it is not there."""
@@ -77,4 +89,5 @@ class Scene:
             baseline=snapshot.view.baseline.label,
             marks=tuple(mark for mark in snapshot.marks if mark.model in ("", snapshot.focus)),
             models=len(snapshot.models),
+            question=replace(snapshot.view, end=None, focus=None),
         )

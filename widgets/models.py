@@ -36,7 +36,7 @@ class ModelsPanel(ListPanel[tuple[ModelRow, ...], ModelRow]):
         return [(f" {len(part)}", "dim"), *([(f"  {hidden} more", "dim")] if self._at and hidden > 0 else [])]
 
     def empty(self, part: tuple[ModelRow, ...], scene: Scene, width: int) -> list[Line]:
-        return [(("  no model has been seen yet", "dim"),)]
+        return [((f"  {scene.unseen}", "dim"),)]
 
     def summary(self, part: tuple[ModelRow, ...], scene: Scene) -> list[Run]:
         bad = [model for model in part if model.stale or model.state.rank >= Severity.WARNING.rank]

@@ -28,19 +28,12 @@ class SplitPanel(ListPanel[Split, SplitRow]):
     def __init__(self, look: Look | None = None, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(look, id=id, classes=classes)
         self._axis = Axis()
-        self._axis_of: tuple[str, str, str] | None = None
 
     def items(self, part: Split) -> Sequence[SplitRow]:
         return part.rows
 
     def key_of(self, item: SplitRow) -> Hashable:
         return item.value
-
-    def arrived(self, part: Split) -> None:
-        super().arrived(part)
-        subject = (part.model, part.dim, part.measure)
-        if subject != self._axis_of:
-            self._axis, self._axis_of = Axis(), subject
 
     def heading(self, part: Split, scene: Scene) -> list[Run]:
         return [
@@ -101,7 +94,8 @@ class SplitPanel(ListPanel[Split, SplitRow]):
         first = 0 if across * down >= len(part.rows) else part.rows.index(item)
         shown = part.rows[first : first + across * down]
         each, tall = (width - 2 * (across - 1)) // across, height // down
-        limits = self._axis.limits(*extremes([found.now for found in part.rows]))
+        axis = self._axis.about((part.model, part.dim, part.measure, scene.question))
+        limits = axis.limits(*extremes([found.now for found in part.rows]))
         out: list[Line] = []
         for start in range(0, len(shown), across):
             block: list[Line] = []

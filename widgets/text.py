@@ -126,7 +126,7 @@ def cut(text: str, width: int, *, ascii: bool = False) -> str:  # noqa: A002
 
 
 def wrap(text: str, width: int, lines: int) -> list[str]:
-    """`text` in at most `lines` rows of `width` cells, broken anywhere; the last row is cut."""
+    """`text` in at most `lines` rows of `width` cells, broken at blanks if it can be; the last row is cut."""
     out: list[str] = []
     rest = text
     while rest and len(out) < lines - 1 and width > 1:
@@ -137,8 +137,13 @@ def wrap(text: str, width: int, lines: int) -> list[str]:
                 break
             used += cells
             at += 1
-        out.append(rest[:at])
-        rest = rest[at:]
+        blank = rest.rfind(" ", 0, at + 1) if at < len(rest) else -1
+        if blank > at // 2:
+            out.append(rest[:blank])
+            rest = rest[blank + 1 :]
+        else:
+            out.append(rest[:at])
+            rest = rest[at:]
     if rest and lines > 0:
         out.append(cut(rest, width))
     return out

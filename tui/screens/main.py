@@ -268,6 +268,19 @@ class MainScreen(Screen[None]):
         own = (f for f in snapshot.findings if f.model == snapshot.focus and PAGE_OF.get(f.signal) == page)
         return next(own, at_hand)
 
+    def finding_about(self, subject: str) -> Finding | None:
+        """The first finding about an error type or a feature of the model in focus, on its page."""
+        if self.snapshot is None:
+            return None
+        own = (f for f in self.snapshot.findings if f.model == self.snapshot.focus and f.subject == subject)
+        return next((f for f in own if PAGE_OF.get(f.signal) == self.page), None)
+
+    def focus_segments(self) -> None:
+        """Move the cursor to WHERE, if it is on the screen."""
+        panel = self.query_one(SegmentsPanel)
+        if panel.display:
+            self.set_focus(panel)
+
     def pin(self, finding: Finding | None) -> None:
         """Keep the segments of one finding in view while its page is open."""
         self._pinned = None if finding is None else finding.key
