@@ -93,6 +93,8 @@ class ModelRow:
     """Share of thirty days' budget, below 0 where it is overspent."""
     pages_in_s: float | None = None
     """Seconds until a page rule fires if the last five minutes go on; 0: it does; None: none would."""
+    compared: bool = True
+    """Whether the reference windows hold requests of it: without any, no change can be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class Snapshot:
         told = any(
             f.severity.rank >= 2 and not (f.signal is Signal.STALENESS and f.subject in failed) for f in self.findings
         )
-        if not self.models and not told:
+        if not any(model.compared for model in self.models) and not told:
             return None
         worst = max((finding.severity for finding in self.findings), key=lambda s: s.rank, default=Severity.OK)
         return worst if worst.rank >= Severity.WARNING.rank else Severity.OK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +13,9 @@ from analysis.spans import subtract
 from analysis.view import DAY_S, Frame, Window
 
 
-def day_before(frame: Frame) -> tuple[Window, ...]:
-    """The 24 hours before the live window, without what the references hold."""
-    return subtract((Window(frame.live.start - DAY_S, frame.live.start),), frame.references)
+def day_before(frame: Frame, known: Sequence[Window]) -> tuple[Window, ...]:
+    """The 24 hours before the live window, without what is known of them."""
+    return subtract((Window(frame.live.start - DAY_S, frame.live.start),), known)
 
 
 def unseen(errors: ErrorCounts, frame: Frame) -> frozenset[Key]:

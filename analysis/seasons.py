@@ -90,10 +90,18 @@ def days_in_words(frame: Frame, left_out: Iterable[LeftOut]) -> str:
     return "; ".join([said, *(f"not {ago(day.window)}: {day.why}" for day in left_out)])
 
 
-def baseline_notes(traffic: Traffic | None, view: View, frame: Frame, left_out: tuple[LeftOut, ...]) -> tuple[str, ...]:
-    """What the answer is compared with where that is not plain, and what limits it: reference windows without data."""
+def baseline_notes(
+    traffic: Traffic | None, view: View, frame: Frame, left_out: tuple[LeftOut, ...], of_version: str | None = None
+) -> tuple[str, ...]:
+    """What the answer is compared with where that is not plain, and what limits it: reference windows without data.
+
+    Args:
+        of_version: the version whose rows the references of `traffic` are.
+    """
     if traffic is None:
         return ()
+    if of_version is not None:
+        return (_version_note(traffic, of_version, frame),)
     filled = [window for window in frame.references if _holds_rows(traffic, window)]
     if not filled:
         hint = ": c chooses another baseline" if view.seasonal else ""
@@ -106,6 +114,23 @@ def baseline_notes(traffic: Traffic | None, view: View, frame: Frame, left_out: 
     if len(filled) < len(frame.references):
         notes.append(f"thin baseline: {len(filled)} of {len(frame.references)} reference windows hold data")
     return tuple(notes)
+
+
+def _version_note(traffic: Traffic, version: str, frame: Frame) -> str:
+    """Which rows of another version are the baseline, and for which models there are none."""
+    requests = traffic.requests
+    held = frame.references
+    without = [
+        model
+        for model in models_of(requests)
+        if not window_sums(requests.t, model_counts(requests, model), held).any()
+        and window_sum(requests.t, model_counts(requests, model), frame.live) > 0
+    ]
+    reach = duration(frame.live.length * len(held))
+    if len(without) == len(models_of(requests)):
+        return f"no baseline: version {version} has no rows in the last {reach}: c chooses another baseline"
+    others = f"; not compared: {', '.join(without)}" if without else ""
+    return f"baseline: version {version}, last {reach}, no other days{others}"
 
 
 def _holds_rows(traffic: Traffic, window: Window) -> bool:

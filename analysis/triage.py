@@ -42,7 +42,7 @@ from analysis.reliability import accuracy_panel
 from analysis.seasons import LeftOut, baseline_notes, on_other_days, usable
 from analysis.settling import LONGEST_STEP, Standing, earlier, minutes_to_believe, must_settle, progress, settle
 from analysis.shadow import shadow_panel
-from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum
+from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum, window_sums
 from analysis.together import together
 from analysis.trust import LabelJudgement
 from analysis.view import Frame, View
@@ -182,7 +182,7 @@ def picture(
         features=FeaturesPanel(_status(evidence, "features", from_logs=True, present=bool(features)), focus, features),
         infra=_infra(evidence, judgement.gauges, judgement.cases, frame, focus),
         shadow=_shadow(evidence, frame, focus),
-        notes=(*baseline_notes(next(iter(_traffic(evidence)), None), view, frame, judgement.left_out), *evidence.notes),
+        notes=(*_baseline_notes(evidence, judgement, view), *evidence.notes),
         accuracy=_accuracy(evidence, judgement, view, now, focus),
     )
 
@@ -199,7 +199,7 @@ def _row(
     state = max((finding.severity for finding in own), key=lambda s: s.rank, default=Severity.OK)
     stale = model.stale or any(finding.signal is Signal.STALENESS for finding in own)
     traffic = model.traffic
-    rate, errors, newest = None, None, None
+    rate, errors, newest, compared = None, None, None, False
     trend: tuple[float, ...] = ()
     latency: dict[str, float | None] = {"p50": None, "p90": None, "p95": None, "p99": None}
     versions: tuple[str, ...] = ()
@@ -209,6 +209,7 @@ def _row(
         live = grid(requests.t, n, frame.live, requests.step)
         seen = _seen_s(frame, model.newest, requests.step)
         total = float(live.sum())
+        compared = bool(window_sums(requests.t, n, frame.references).any())
         rate = total / seen if seen else None
         rows = requests.t[n > 0]
         if len(rows):
@@ -246,6 +247,7 @@ def _row(
         versions=versions,
         accuracy=None if labels is None else labels.accuracy,
         label_coverage=None if labels is None else labels.coverage,
+        compared=compared,
     )
 
 
@@ -383,6 +385,13 @@ def _shadow(evidence: Evidence, frame: Frame, focus: str) -> ShadowPanel:
     if pairs is None or not present:
         return ShadowPanel(status, focus)
     return shadow_panel(pairs, frame, focus, status)
+
+
+def _baseline_notes(evidence: Evidence, judgement: Judgement, view: View) -> tuple[str, ...]:
+    # Metrics are not split by version.
+    version = view.baseline.version if evidence.logs is not None and view.baseline.kind == "version" else None
+    traffic = next(iter(_traffic(evidence)), None)
+    return baseline_notes(traffic, view, judgement.frame, judgement.left_out, version)
 
 
 def _traffic(evidence: Evidence) -> tuple[Traffic, ...]:

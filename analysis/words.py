@@ -108,3 +108,15 @@ def measured(value: float | None, unit: str) -> str:
             return quantity(value)
     text = quantity(value)
     return text if text == NONE else f"{text}{unit}" if unit.startswith("/") else f"{text} {unit}"
+
+
+def quiet(compared: int, models: int, baseline: str) -> str:
+    """What is said where no change is told of `models`, of which only `compared` have a past to be compared with."""
+    if not compared:
+        return f"cannot tell: no rows to compare {_models(models)} with ({baseline})"
+    others = f", {_models(models - compared)} without a baseline" if compared < models else ""
+    return f"nothing changed: {_models(compared)} within their usual range ({baseline}){others}"
+
+
+def _models(number: int) -> str:
+    return "1 model" if number == 1 else f"{number} models"

@@ -69,7 +69,8 @@ def diagnose(scenario: str, seed: int, minutes: float | None, *, vary: bool) -> 
     from demo.run import write
     from tui.config import load
     from tui.options import Flags, resolve
-    from tui.report import as_dict, evaluate
+    from tui.report import evaluate
+    from tui.report_json import as_dict
 
     folder = Path(tempfile.mkdtemp(prefix="mltriage-bench-"))
     try:

@@ -11,7 +11,7 @@ from analysis.answer import PanelStatus, State
 from analysis.error_history import day_before, last_seen, unseen, with_history
 from analysis.errors import error_cases, errors_panel
 from analysis.evidence import Counts, ErrorCounts, Fetched, LogEvidence
-from analysis.view import DAY_S, Window
+from analysis.view import DAY_S, Baseline, Window
 from connectors.base import UnreachableError
 from tests.evidence import FRAME, NEWEST, NOW, ONSET, Model, after, model_logs, steady
 from tests.stores import Logs, Metrics, Row
@@ -52,7 +52,7 @@ class Past:
 
 
 def test_the_day_before_leaves_out_what_the_references_hold() -> None:
-    spans = day_before(FRAME)
+    spans = day_before(FRAME, FRAME.references)
     assert spans == (Window(FRAME.live.start - DAY_S, FRAME.span.start),)
 
 
@@ -160,3 +160,15 @@ async def test_both_kinds_of_feed_tell_that_an_error_is_back() -> None:
         pass
     assert quiet.evidence is not None
     assert quiet.notes == ()
+
+
+async def test_an_error_of_another_version_that_the_night_knew_is_back_too() -> None:
+    versions = [replace(row, version="41" if i % 2 else "42") for i, row in enumerate(rows_of())]
+    live = [Row(NOW - 60.0 * i, "fraud", version="42", error="oom") for i in range(1, 6)]
+    night = Row(float(FRAME.live.start - 7_000), "fraud", version="42", error="oom")
+    feed = LogFeed(Logs([*versions, night, *live]), (0.0, 1.0), lambda: float(NOW))
+    async for _ in feed.poll(Question(FRAME, baseline=Baseline("version", version="41"))):
+        pass
+    assert feed.evidence is not None
+    assert feed.evidence.errors is not None
+    assert feed.evidence.errors.before.keys() == {("fraud", "oom")}

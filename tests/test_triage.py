@@ -240,11 +240,24 @@ def test_without_a_baseline_the_note_says_that_no_change_can_be_told() -> None:
     assert snapshot.findings == ()
     assert snapshot.notes == ("no baseline: the reference windows hold no data, so no change can be told",)
     assert snapshot.models[0].latency_ms["p50"] is not None
+    assert {row.compared for row in snapshot.models} == {False}
+    assert snapshot.status is None
 
 
 def test_a_thin_baseline_is_said() -> None:
     young = Model("shop", rate=lambda t: 20.0 if t >= FRAME.live.start - 2 * FRAME.live.length else 0.0)
     assert answer(evidence(model_logs(young))).notes == ("thin baseline: 2 of 8 reference windows hold data",)
+
+
+def test_a_version_as_the_baseline_says_of_which_models_it_has_no_rows() -> None:
+    of_version = View(baseline=Baseline("version", version="41"))
+    young = Model("ads", rate=after(FRAME.live.start, 20.0, 0.0))
+    assert answer(evidence(fleet_logs([Model(), young])), of_version).notes == (
+        "baseline: version 41, last 4h, no other days; not compared: ads",
+    )
+    assert answer(evidence(model_logs(young)), of_version).notes == (
+        "no baseline: version 41 has no rows in the last 4h: c chooses another baseline",
+    )
 
 
 def test_notes_of_the_sources_are_passed_on() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.words import binary_bytes, duration, measured, milliseconds, percent, quantity, ratio
+from analysis.words import binary_bytes, duration, measured, milliseconds, percent, quantity, quiet, ratio
 
 anything = st.floats(allow_nan=True, allow_infinity=True)
 
@@ -65,3 +65,11 @@ def test_a_measured_value_is_never_empty(value: float, unit: str) -> None:
 def test_a_quantity_says_the_number_to_two_digits(value: float) -> None:
     number, suffix = re.fullmatch(r"([\d.e+-]+)([kMGT]?)", quantity(value)).groups()  # type: ignore[union-attr]
     assert float(number) * {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[suffix] == pytest.approx(value, rel=0.051)
+
+
+def test_quiet_is_said_only_of_what_has_a_past() -> None:
+    assert quiet(3, 3, "before") == "nothing changed: 3 models within their usual range (before)"
+    assert quiet(1, 3, "version 41").endswith(
+        "1 model within their usual range (version 41), 2 models without a baseline"
+    )
+    assert quiet(0, 1, "version 40") == "cannot tell: no rows to compare 1 model with (version 40)"

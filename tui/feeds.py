@@ -169,7 +169,7 @@ class LogFeed(Feed):
             bins = await self._frozen_bins(asked, question)
             self._sets = self._new_sets(question, bins)
             self._asked, self._newest, self._oldest = asked, None, None
-            where = _of(question)
+            where = question.where
             self._look_back = LookBack(lambda spans, step: self.store.errors(spans, step, where), self.clock)
             if self.status.state is not State.FAILED:
                 self.status = replace(self.status, state=State.LOADING)
@@ -191,9 +191,9 @@ class LogFeed(Feed):
         self._newest = mark.newest
         self.heard(newest, mark.oldest, frame)
         yield
-        # Another version as the baseline stands for no earlier time.
+        # Another version as the baseline stands for no earlier time; any version may have had the error before.
         errors = self.evidence.errors if self.evidence is not None else None
-        if question.version is None and await self._look_back.read(errors, frame):
+        if await self._look_back.read(errors, frame, whole=question.version is not None):
             self._collect(question, mark, asked)
             yield
 

@@ -37,7 +37,7 @@ def flag(options: Options, wish: Wish, telling: Telling) -> int:
     from incidents.flagging import alike, draft
     from incidents.journal import NotSavedError
     from tui.keeping import evaluate_whole
-    from tui.report import as_text
+    from tui.report_text import as_text
 
     unknown = set(telling.to or ()) - {target.name for target in options.targets}
     if unknown:

@@ -40,9 +40,10 @@ class LookBack:
 
         return with_history(errors, self._seen, frame)
 
-    async def read(self, errors: ErrorCounts | None, frame: Frame) -> bool:
+    async def read(self, errors: ErrorCounts | None, frame: Frame, *, whole: bool = False) -> bool:
         """Look for the errors of the live window that no reference has; True when more of them is known than before.
 
+        `whole`: the references stand for no earlier time, so that nothing of the day before is known from them.
         A failure is kept as words and tried again a minute later: the live picture does not depend on it.
         """
         if errors is None or self._clock() < self._retry_at:
@@ -57,7 +58,7 @@ class LookBack:
             self._known, self._seen = (), {}
         found = False
         try:
-            for span in _chunks(subtract(day_before(frame), self._known)):
+            for span in _chunks(subtract(day_before(frame, () if whole else frame.references), self._known)):
                 if wanted <= self._seen.keys():
                     break
                 value = (await self._ask((span,), STEP_S)).value

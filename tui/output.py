@@ -32,7 +32,7 @@ async def copy(app: Triage, *, report: bool) -> None:
         app.notify("nothing to copy yet", severity="warning")
         return
     from tui.clipboard import copy as to_clipboard
-    from tui.report import as_text
+    from tui.report_text import as_text
 
     text = None if report else await _at_hand(app, app.snapshot)
     copied = await to_clipboard(as_text(app.snapshot) if text is None else text, app)
@@ -66,7 +66,8 @@ async def export(app: Triage) -> None:
     if snapshot is None:
         app.notify("nothing to export yet", severity="warning")
         return
-    from tui.report import as_json, as_markdown
+    from tui.report_json import as_json
+    from tui.report_text import as_markdown
 
     stamp = datetime.fromtimestamp(snapshot.generated_at, UTC).strftime("%Y%m%dT%H%M%SZ")
     parts = {"md": as_markdown(snapshot), "json": as_json(snapshot), "svg": app.export_screenshot(simplify=True)}

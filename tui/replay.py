@@ -251,7 +251,8 @@ def run(options: Options, what: str) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     if (problem := lifecycle.terminal_problem()) is not None:
-        from tui.report import as_text, write
+        from tui.report import write
+        from tui.report_text import as_text
 
         sys.stderr.write(f"mltriage: {problem}; printing the newest answer instead of the screen\n")
         write(as_text(session.answer()[0]) + "\n")

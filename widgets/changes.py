@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from analysis.answer import Finding, FindingKey, Segment, Severity, Signal
 from analysis.outline import OutlineRow, outline
+from analysis.words import quiet
 from widgets.lines import Column, Line, Run, cells, layout, row
 from widgets.listing import ListPanel
 from widgets.look import Look, Scene
@@ -84,12 +85,12 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
     def empty(self, part: tuple[Finding, ...], scene: Scene, width: int) -> list[Line]:
         if not scene.models:
             return [((f"  {scene.unseen}", "dim"),)]
-        models = "1 model" if scene.models == 1 else f"{scene.models} models"
-        return [(("  nothing changed: ", "bold"), (f"{models} within their usual range ({scene.baseline})", "dim"))]
+        said, _, why = quiet(scene.compared, scene.models, scene.baseline).partition(": ")
+        return [((f"  {said}: ", "bold"), (why, "dim"))]
 
     def summary(self, part: tuple[Finding, ...], scene: Scene) -> list[Run]:
         if not part:
-            return [("nothing changed", "dim")]
+            return [("nothing changed" if scene.compared or not scene.models else "cannot tell", "dim")]
         first = part[0]
         return [
             (SEVERITY_WORDS[first.severity][0], str(first.severity.value)),

@@ -57,6 +57,8 @@ class Scene:
     """Onsets and versions of the model in focus."""
     models: int = 0
     """How many models were looked at."""
+    compared: int = 0
+    """How many of them have a past to be compared with."""
     cursor: float | None = None
     """Unix seconds of the bucket that every chart marks and reads out."""
     selection: tuple[float, float] | None = None
@@ -90,4 +92,5 @@ class Scene:
             marks=tuple(mark for mark in snapshot.marks if mark.model in ("", snapshot.focus)),
             models=len(snapshot.models),
             question=replace(snapshot.view, end=None, focus=None),
+            compared=sum(model.compared for model in snapshot.models),
         )

@@ -41,7 +41,9 @@ class ModelsPanel(ListPanel[tuple[ModelRow, ...], ModelRow]):
     def summary(self, part: tuple[ModelRow, ...], scene: Scene) -> list[Run]:
         bad = [model for model in part if model.stale or model.state.rank >= Severity.WARNING.rank]
         names = ", ".join(self.foreign(model.model) for model in bad)
-        return [(f"{len(part)} ", ""), (f"not ok: {names}" if names else "all ok", "")]
+        unknown = f", {sum(not model.compared for model in part)} without a baseline"
+        fine = "all ok" if all(model.compared for model in part) else f"none known to be bad{unknown}"
+        return [(f"{len(part)} ", ""), (f"not ok: {names}" if names else fine, "")]
 
     def table(
         self, part: tuple[ModelRow, ...], scene: Scene, width: int
@@ -111,7 +113,11 @@ class ModelsPanel(ListPanel[tuple[ModelRow, ...], ModelRow]):
         }
 
     def _state(self, model: ModelRow) -> tuple[str, str]:
-        return ("?STALE", "stale") if model.stale else (SEVERITY_WORDS[model.state][0], str(model.state.value))
+        if model.stale:
+            return "?STALE", "stale"
+        if not model.compared and model.state is Severity.OK:
+            return "no base", "dim"
+        return SEVERITY_WORDS[model.state][0], str(model.state.value)
 
     def _versions(self, model: ModelRow) -> str:
         return ",".join(self.foreign(version, 16) for version in model.versions)
