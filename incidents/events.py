@@ -41,6 +41,7 @@ class Kind(StrEnum):
     REOPENED = "reopened"
     RETRACTED = "retracted"
     SILENCED = "silenced"
+    UNSILENCED = "unsilenced"
     PAGED = "paged"
     NOTIFY_QUEUED = "notify_queued"
     NOTIFY_SENDING = "notify_sending"

@@ -14,10 +14,13 @@ from analysis.printable import printable
 from analysis.words import duration, measured, percent, quantity, ratio
 from incidents.reading import History
 from incidents.record import DELIVERY, Incident, Line, Reading
+from incidents.silencing import held, silence_words
 
 SCHEMA = 1
 HANDOFF_LINES = 12
 HANDOFF_WIDTH = 120
+HANDOFF_SILENCES = 2
+"""Silences that the next shift is told of, the newest that last; one line stays for what happened last."""
 TEXT_CHARS = 100_000
 """A query that was cut short cannot be run again."""
 
@@ -111,6 +114,7 @@ def handoff(incident: Incident, now: float) -> str:
         f"told: {', '.join(f'{t} {s}' for t, s in incident.told.items()) or 'nobody outside mltriage'}",
         f"done when: {'; '.join(incident.criteria) or 'no exit criterion written down'}",
     ]
+    lines += [f"silence: {silence_words(one, now)}" for one in incident.silences if held(one, now)][-HANDOFF_SILENCES:]
     spoken = [line for line in incident.timeline if not line.kind.startswith(DELIVERY) and not line.retracted]
     latest = [f"{utc(line.t)} {line.actor.user}: {line.text}" for line in spoken[-(HANDOFF_LINES - len(lines)) :]]
     return "\n".join(printable(line, HANDOFF_WIDTH - 1) for line in (*lines, *latest)) + "\n"

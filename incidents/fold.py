@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.answer import Finding, Segment
-from analysis.words import duration
 from incidents.events import Actor, Event, Kind
-from incidents.record import DELIVERY, LATEST, OBSERVED, SEVERITIES, Evidence, Incident, Line, Reading, Silence, Status
+from incidents.record import DELIVERY, LATEST, OBSERVED, SEVERITIES, Evidence, Incident, Line, Reading, Status
+from incidents.silencing import ended, silenced, told_of
 
 
 def fold(incident: str, events: Iterable[Event]) -> Incident:
@@ -19,7 +19,7 @@ def fold(incident: str, events: Iterable[Event]) -> Incident:
     retracted = set()
     for event in events:
         found, text = _apply(found, event)
-        found = _with_evidence(found, event)
+        found = told_of(_with_evidence(found, event), event)
         told.update(_told(event))
         if event.kind == Kind.RETRACTED:
             retracted.add(str(event.data.get("event", "")))
@@ -60,7 +60,9 @@ def _apply(known: Incident, event: Event) -> tuple[Incident, str]:
         case Kind.RETRACTED:
             text = text or "retracted a line"
         case Kind.SILENCED:
-            known, text = _silenced(known, event)
+            known, text = silenced(known, event, _moment(data.get("until")))
+        case Kind.UNSILENCED:
+            known, text = ended(known, event)
         case Kind.PAGED:
             text = f"paged through {data.get('through', '?')}"
         case Kind.NOTIFY_OK if data.get("ref"):
@@ -157,16 +159,6 @@ def _status(known: Incident, event: Event) -> Incident:
     elif not status.mitigated and status.open:
         mitigated = None
     return replace(known, status=status, mitigated=mitigated, resolved=None if status.open else resolved or event.t)
-
-
-def _silenced(known: Incident, event: Event) -> tuple[Incident, str]:
-    data = event.data
-    until, matchers, at = _moment(data.get("until")), str(data.get("matchers", "")), str(data.get("at", "?"))
-    if until is None:
-        return known, f"silenced {matchers} at {at}"
-    why = f": {data['comment']}" if data.get("comment") else ""
-    text = f"silenced {matchers} at {at} for {duration(until - event.t)}{why}"
-    return replace(known, silences=(*known.silences, Silence(at, matchers, until))), text
 
 
 def _severity(data: Mapping[str, Any], known: int) -> int:

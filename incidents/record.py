@@ -88,15 +88,37 @@ class Evidence:
     """What it is, such as snapshot or screen -> the name of its blob."""
 
 
+def silencer_of(target: str) -> str:
+    """How the silences of an Alertmanager are called among the targets, beside its alerts."""
+    return f"silence at {target}"
+
+
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Alerts that somebody has held back because of this incident."""
+    """Alerts that somebody has held back because of this incident, as the events tell it."""
 
     at: str
     """The target that was asked to."""
     matchers: str
     until: float
     """Unix seconds."""
+    event: str = ""
+    """The id of the event that asked for it."""
+    by: str = ""
+    comment: str = ""
+    reference: str = ""
+    """How the target calls it."""
+    told: str = "queued"
+    """The last word of the target about its beginning: queued, sending, ok, retry, failed or unknown."""
+    told_at: float = 0.0
+    """Unix seconds of that word."""
+    ending: str = ""
+    """The id of the event that asked for its early end, or for another in its place; empty while nobody has."""
+    ended_by: str = ""
+    replaced: bool = False
+    """Whether it was to end because another takes its place."""
+    end_told: str = ""
+    """The last word of the target about that end."""
 
 
 @dataclass(frozen=True, slots=True)

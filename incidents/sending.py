@@ -47,6 +47,8 @@ class Outcome:
     reference: str = ""
     maybe_arrived: bool = False
     """Of a RETRY: whether the target may have taken it all the same."""
+    status: int | None = None
+    """Of HTTP; None without an answer."""
 
 
 def open_client(transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
@@ -121,12 +123,12 @@ async def exchange(
 def _understood(response: httpx.Response, content: bytes, secret: str) -> Outcome:
     status = response.status_code
     if 200 <= status < 300:
-        return Outcome(State.OK)
+        return Outcome(State.OK, status=status)
     said = printable(masked(content.decode("utf-8", "replace").strip(), [secret]), REASON_CHARS)
     reason = f"HTTP {status}{f': {said}' if said else ''}"
     if status == 429 or status >= 500:
-        return Outcome(State.RETRY, reason, _retry_after(response.headers.get("Retry-After", "")))
-    return Outcome(State.FAILED, reason)
+        return Outcome(State.RETRY, reason, _retry_after(response.headers.get("Retry-After", "")), status=status)
+    return Outcome(State.FAILED, reason, status=status)
 
 
 def _retry_after(value: str) -> float | None:

@@ -59,6 +59,11 @@ class Server:
             content = answer.read()
             return json.loads(content) if content else None
 
+    def delete(self, path: str) -> None:
+        """A request as its own clients make it."""
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}{path}", method="DELETE"), timeout=5):
+            pass
+
     def _start(self) -> subprocess.Popen[bytes]:
         with (self._folder / "log").open("ab") as log:
             process = subprocess.Popen(

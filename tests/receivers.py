@@ -93,6 +93,10 @@ def receiver(kind: str, script: Sequence[str] = ()) -> Iterator[Receiver]:
             marks = [mark for mark in state.taken if set(query.get("tags", ())) <= set(mark.get("tags", ()))]
             self._answer(200, json.dumps(marks).encode())
 
+        def do_DELETE(self) -> None:
+            state.got.append((self.command, self.path, {}, b""))
+            self._answer(200, b"")
+
         def do_POST(self) -> None:
             step = state.script.pop(0) if state.script else "ok"
             if step == "close":

@@ -208,6 +208,33 @@ async def test_a_silence_that_may_have_arrived_is_looked_for_before_it_is_repeat
     assert told(journal, incident) == {"silence": "ok"}
 
 
+@pytest.mark.parametrize("kind", [Kind.SILENCED, Kind.UNSILENCED])
+async def test_a_silence_that_is_extended_or_ended_is_named_by_its_id(
+    kind: Kind, journal: Journal, tmp_path: Path
+) -> None:
+    incident = silence(journal)
+    data = {"at": "am", "matchers": 'model="fraud"', "until": NOW + 7_200, "reference": "s/1", "notify": ["silence"]}
+    journal.append(incident, kind, data)
+    with receiver("any", ["ok", "ok"]) as server:
+        await deliver(journal, channel("silence", server.url, tmp_path))
+    method, path, _, body = server.got[1]
+    if kind is Kind.SILENCED:
+        assert json.loads(body)["id"] == "s/1"
+    else:
+        assert (method, path) == ("DELETE", "/api/v2/silence/s%2F1")
+
+
+async def test_a_comment_that_is_too_long_does_not_cut_off_what_a_silence_is_known_by(
+    journal: Journal, tmp_path: Path
+) -> None:
+    incident = flag(journal)
+    data = {"matchers": 'model="fraud"', "until": NOW + 3_660, "comment": "x" * 5_000, "notify": ["silence"]}
+    event = journal.append(incident, Kind.SILENCED, data).event
+    with receiver("any") as server:
+        assert await deliver(journal, channel("silence", server.url, tmp_path)) == ()
+    assert server.taken[0]["comment"].endswith(f"… ({incident} {event.id})")
+
+
 async def test_a_silence_that_comes_too_late_or_cannot_be_read_hides_nothing(journal: Journal, tmp_path: Path) -> None:
     incident = silence(journal)
     journal.append(incident, Kind.SILENCED, {"matchers": "model=~.*", "notify": ["silence"]})

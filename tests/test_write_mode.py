@@ -26,8 +26,10 @@ from tui.screens.card import CardScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.main import MainScreen
 from tui.screens.silence import SilenceScreen
+from tui.screens.silences import SilencesScreen
 from tui.write_mode import LASTS_S, WriteMode
 from widgets.header import HeaderPanel
+from widgets.incidents import IncidentsPanel
 from widgets.panel import text_of
 
 __all__ = ["fleet", "store"]
@@ -51,6 +53,21 @@ def pager(url: str, folder: Path) -> IncidentTarget:
 
 def said(app: Triage) -> list[str]:
     return [str(note.message) for note in app._notifications]
+
+
+def page(app: Triage) -> str:
+    """The page of incidents."""
+    return "\n".join(text_of(app.main.query_one(IncidentsPanel)))
+
+
+def silences(url: str) -> list[dict[str, Any]]:
+    """What an Alertmanager holds back, and has held back."""
+    found: list[dict[str, Any]] = json.loads(get(url, "/api/v2/silences"))
+    return found
+
+
+def state(silence: dict[str, Any]) -> str:
+    return str(silence["status"]["state"])
 
 
 def header(app: Triage) -> str:
@@ -121,6 +138,111 @@ async def test_a_silence_needs_write_mode_and_a_yes_and_holds_back_what_the_form
         states = {a["labels"]["alertname"]: a["status"]["state"] for a in server.alerts()}
         assert states == {"HighLatency": "suppressed", "Down": "active"}
         assert 'silenced model="fraud" at am for 2h' in [line.text.split(":")[0] for line in incident.timeline]
+
+
+@needs_alertmanager
+async def test_a_silence_is_listed_with_its_time_left_and_extended_and_ended_from_the_screen_also_after_restarts(
+    fleet: Path, store: Path
+) -> None:
+    with receiver("any") as hook, alertmanager(hook.url) as server:
+        alert = [{"labels": {"alertname": "HighLatency", "model": "fraud"}}]
+        server.post("/api/v2/alerts", alert)
+        chosen = replace(options(fleet), targets=(silencer(server.url),))
+        async with Triage(chosen).run_test(size=(120, 40)) as pilot:
+            app = await with_incident(pilot, store)
+            await pilot.press("8", "W", "Z")
+            form = await opened(pilot, SilenceScreen)
+            await until(pilot, lambda: "1 of 1" in form.held())
+            await pilot.press("enter")
+            await opened(pilot, ConfirmScreen)
+            await pilot.press("y")
+            await until(pilot, lambda: 'model="fraud" at am: 59m left' in page(app))
+        # Both programs forget what is not on a disk.
+        server.restart()
+        server.post("/api/v2/alerts", alert)
+        async with Triage(chosen).run_test(size=(120, 40)) as pilot:
+            app = await located(pilot)
+            await pilot.press("8")
+            await until(pilot, lambda: 'model="fraud" at am: 59m left' in page(app))
+            await pilot.press("Z")
+            assert any("W turns write mode on" in text for text in said(app))
+            await pilot.press("W", "Z")
+            listed = await opened(pilot, SilencesScreen)
+            assert "set by" in listed.text().plain
+            await pilot.press("X")
+            form = await opened(pilot, SilenceScreen)
+            await until(pilot, lambda: "1 of 1 firing alerts: HighLatency" in form.held())
+            form.query_one("#for", Input).value = "3h"
+            await pilot.press("enter")
+            question = await opened(pilot, ConfirmScreen)
+            assert "EXTEND THE SILENCE AT am (127.0.0.1:" in question.text().plain
+            await pilot.press("y")
+            await until(pilot, lambda: 'model="fraud" at am: 2h59m left' in page(app))
+            assert sorted(state(one) for one in silences(server.url)) == ["active", "expired"]
+            await pilot.press("Z")
+            await opened(pilot, SilencesScreen)
+            await pilot.press("E")
+            question = await opened(pilot, ConfirmScreen)
+            assert "END THE SILENCE AT am (127.0.0.1:" in question.text().plain
+            assert "fires again at once: HighLatency" in question.text().plain
+            await pilot.press("escape")
+            await opened(pilot, MainScreen)
+            assert "active" in map(state, silences(server.url))
+            await pilot.press("Z")
+            await opened(pilot, SilencesScreen)
+            await pilot.press("E")
+            await opened(pilot, ConfirmScreen)
+            await pilot.press("y")
+            await until(pilot, lambda: 'model="fraud" at am: ended by' in page(app))
+        assert set(map(state, silences(server.url))) == {"expired"}
+        assert server.alerts()[0]["status"]["state"] == "active"
+    assert 'ended the silence of model="fraud" at am' in [line.text for line in only(chosen).timeline]
+
+
+@needs_alertmanager
+async def test_what_an_alertmanager_says_of_a_silence_counts_more_than_the_journal(fleet: Path, store: Path) -> None:
+    with receiver("any") as hook, alertmanager(hook.url) as server:
+        chosen = replace(options(fleet), targets=(silencer(server.url),))
+        async with Triage(chosen).run_test(size=(120, 40)) as pilot:
+            app = await with_incident(pilot, store)
+            await pilot.press("8", "W", "Z")
+            await opened(pilot, SilenceScreen)
+            await pilot.press("enter")
+            await opened(pilot, ConfirmScreen)
+            await pilot.press("y")
+            await until(pilot, lambda: only(chosen).told.get("silence at am") == "ok")
+            await pilot.press("T", *"resolved", "enter")
+            await until(pilot, lambda: any("still silent: model" in text for text in said(app)))
+            (silence,) = silences(server.url)
+            server.delete(f"/api/v2/silence/{silence['id']}")  # as another tool ends it
+            assert app.session is not None
+            await app.session.outside.read_silences(chosen.targets[0])
+            await until(pilot, lambda: "at am: over for " in page(app))
+
+
+@needs_alertmanager
+async def test_only_the_alertmanager_that_was_named_holds_back_alerts(fleet: Path, store: Path) -> None:
+    with receiver("any") as hook, alertmanager(hook.url) as one, alertmanager(hook.url) as other:
+        chosen = replace(options(fleet), targets=(silencer(one.url), silencer(other.url, "other")))
+        async with Triage(chosen).run_test(size=(120, 40)) as pilot:
+            app = await with_incident(pilot, store)
+            await pilot.press("W", "Z", *"am", "enter")
+            await confirmed(pilot)
+            await until(pilot, lambda: len(app.silences_of(only(chosen).id)) == 1)
+            await pilot.press("Z")
+            await opened(pilot, SilencesScreen)
+            await pilot.press("N", *"other", "enter")
+            await confirmed(pilot)
+            await until(pilot, lambda: only(chosen).told.get("silence at other") == "ok")
+        assert [len(silences(server.url)) for server in (one, other)] == [1, 1]
+
+
+async def confirmed(pilot: Pilot[None]) -> None:
+    """Send the form of a silence, and say yes."""
+    await opened(pilot, SilenceScreen)
+    await pilot.press("enter")
+    await opened(pilot, ConfirmScreen)
+    await pilot.press("y")
 
 
 @needs_alertmanager
@@ -207,7 +329,7 @@ async def test_write_mode_leaves_the_header_when_its_time_is_over(
 async def test_an_answer_that_is_no_list_of_alerts_is_not_taken_for_silence() -> None:
     with receiver("any", ["ok"]) as server:
         server.taken.append({"no": "labels"})
-        assert (await firing(silencer(server.url))).problem == "the answer is no list of alerts"
+        assert (await firing(silencer(server.url))).problem == "the answer cannot be read: no list of alerts"
     locked = IncidentTarget(name="am", kind="alertmanager", url=server.url, secret_file="/nonexistent/secret")
     assert (await firing(locked)).problem == "/nonexistent/secret cannot be read: No such file or directory"
 

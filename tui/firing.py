@@ -1,11 +1,10 @@
-"""What fires at an Alertmanager now, for whoever is about to hold some of it back."""
+"""What fires at an Alertmanager now, for whoever is about to hold some of it back, or to let it through again."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 from typing import TYPE_CHECKING
 
+from tui.asking import UnansweredError, ask
 from tui.screens.silence import Firing
 
 if TYPE_CHECKING:
@@ -15,21 +14,20 @@ if TYPE_CHECKING:
 
 
 async def firing(target: IncidentTarget, transport: httpx.AsyncBaseTransport | None = None) -> Firing:
-    """The labels of the alerts that fire and are not held back; `transport` replaces the network in tests."""
-    from incidents.secret import SecretError, SecretSource
-    from incidents.sending import LONG_ANSWER_BYTES, State, exchange, open_client
-    from incidents.targets.silences import firing_request
+    """The alerts that fire and are not held back; `transport` replaces the network in tests."""
+    from incidents.targets.silences import firing_request, read_firing
 
     try:
-        secret = await asyncio.to_thread(SecretSource(target.secret_file, target.secret_command).read)
-    except SecretError as error:
+        return Firing(await ask(target, firing_request, read_firing, transport=transport))
+    except UnansweredError as error:
         return Firing(problem=str(error))
-    async with open_client(transport) as client:
-        outcome, content = await exchange(client, firing_request(target.url or "", secret), secret, LONG_ANSWER_BYTES)
-    if outcome.state is not State.OK:
-        return Firing(problem=outcome.reason)
+
+
+async def held_back(target: IncidentTarget, silence: str, transport: httpx.AsyncBaseTransport | None = None) -> Firing:
+    """The alerts that fire and that a silence, by its id there, holds back."""
+    from incidents.targets.silences import held_request, read_held
+
     try:
-        alerts = tuple({str(k): str(v) for k, v in alert["labels"].items()} for alert in json.loads(content))
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return Firing(problem="the answer is no list of alerts")
-    return Firing(alerts)
+        return Firing(await ask(target, held_request, lambda content: read_held(content, silence), transport=transport))
+    except UnansweredError as error:
+        return Firing(problem=str(error))

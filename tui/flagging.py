@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.incident_store import record
 from tui.options import Options
-from tui.targets import channels_of
+from tui.targets import actors, channels_of
 
 if TYPE_CHECKING:
     from incidents.events import Kind
@@ -46,16 +46,18 @@ class Telling:
     """Names of targets; None for all that want it, () for none."""
     wait_s: float = 10.0
     """What is not told by then stays in the outbox."""
-    also: tuple[str, ...] = ()
-    """Names of targets beside those that know of the incident already."""
+    asked: str = ""
+    """The one target that is to hold alerts back, let them through or wake somebody; no other such target is told."""
 
 
 def wanted_by(options: Options, telling: Telling, kind: Kind, incident: Incident | None = None) -> list[str]:
     """The targets that are to be told of an event: of a known incident, those that know of it."""
     from incidents.outbox import names_for
 
-    among = telling.to if telling.to is not None or incident is None else (*incident.told, *telling.also)
-    return list(names_for(channels_of(options), kind, among))
+    among = telling.to if telling.to is not None or incident is None else (*incident.told, telling.asked)
+    names = names_for(channels_of(options), kind, among)
+    others = set(actors(options)) - {telling.asked} if telling.asked else ()
+    return [name for name in names if name not in others]
 
 
 def save(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from analysis.answer import Mark, PanelStatus, State
@@ -13,20 +14,32 @@ from widgets.incidents import IncidentRow, IncidentsPart, Moment
 if TYPE_CHECKING:
     from incidents.place import Place
     from incidents.record import Incident, Line
+    from incidents.silencing import Heard
     from incidents.watching import Watched
 
-MARKED = ("declared", "note", "status", "resolved", "reopened", "merged", "severity", "silenced", "paged")
+MARKED = ("declared", "note", "status", "resolved", "reopened", "merged", "severity", "silenced", "unsilenced",
+          "paged")  # fmt: skip
 """Kinds of events that are moments on the charts."""
 
+SILENCES = 3
+"""Silences of one incident that are shown, the newest."""
 
-def part_of(known: Sequence[Watched], place: Place, now: float, seen: Sequence[Mark] = ()) -> IncidentsPart:
+
+def part_of(
+    known: Sequence[Watched],
+    place: Place,
+    now: float,
+    seen: Sequence[Mark] = (),
+    heard: Mapping[str, Heard] = MappingProxyType({}),
+) -> IncidentsPart:
     """The page of incidents.
 
     Args:
         now: unix seconds.
         seen: what the charts mark: it belongs to the timelines of open incidents.
+        heard: what each Alertmanager said of its silences.
     """
-    rows = tuple(_row(one, seen) for one in known)
+    rows = tuple(_row(one, now, seen, heard) for one in known)
     return IncidentsPart(PanelStatus(State.LIVE), rows, place_words(place), now, place.demo)
 
 
@@ -60,7 +73,7 @@ def _mark_word(line: Line) -> str:
     return line.text.partition(":")[0] if line.kind == "status" else line.kind
 
 
-def _row(watched: Watched, seen: Sequence[Mark] = ()) -> IncidentRow:
+def _row(watched: Watched, now: float, seen: Sequence[Mark], heard: Mapping[str, Heard]) -> IncidentRow:
     from incidents.record import DELIVERY
 
     known = watched.incident
@@ -75,7 +88,7 @@ def _row(watched: Watched, seen: Sequence[Mark] = ()) -> IncidentRow:
         model=known.model,
         who=known.declared_by.user if known.declared_by is not None else "",
         declared=known.declared,
-        facts=tuple((name, value) for name, value in _facts(watched) if value),
+        facts=tuple((name, value) for name, value in _facts(watched, now, heard) if value),
         deliveries=tuple(map(words, told.values())),
         timeline=tuple(
             Moment(line.t, line.actor.user, line.text or line.kind, line.retracted)
@@ -98,12 +111,16 @@ def _beside(known: Incident, seen: Sequence[Mark]) -> Iterator[Line]:
                 yield line
 
 
-def _facts(watched: Watched) -> Iterator[tuple[str, str]]:
+def _facts(watched: Watched, now: float, heard: Mapping[str, Heard]) -> Iterator[tuple[str, str]]:
     from incidents.export import reading_words, scope, times, utc
+    from incidents.silencing import silence_words
 
     known, took = watched.incident, times(watched.incident)
     yield "severity", f"{known.severity}{f', {known.severity_reason}' if known.severity_reason else ''}"
     yield "merged", known.merged_into
+    told = [one for one in known.silences if not (one.replaced and one.end_told == "ok")]
+    for silence in told[-SILENCES:]:
+        yield "silence", silence_words(silence, now, heard.get(silence.at))
     yield "where", scope(known)
     onset = f"{utc(known.onset)} (estimated)" if known.onset is not None else "no onset could be told"
     declared = f", declared {duration(took.declare)} later" if took.declare is not None else ""

@@ -80,7 +80,7 @@ KEYS = (
     Key("role", "R", "R", "role", "who has which role in the incident at hand: commander, scribe, comms, operations"),
     Key("link", "L", "L", "link", "add a link to the incident at hand: a dashboard, a chat, a change"),
     Key("write_mode", "W", "W", "write_mode", "write mode on or off: Z and P need it; unused it ends after 5 minutes"),
-    Key("silence", "Z", "Z", "silence", "in write mode: hold back alerts of the incident at hand, at an Alertmanager"),
+    Key("silence", "Z", "Z", "silence", "in write mode: hold back alerts of the incident at hand; again: end, extend"),
     Key("page", "P", "P", "page_somebody", "in write mode: page whoever is on call about the incident at hand"),
     Key("copy", "y", "y", "copy", "copy the finding, record or incident at hand; a filter also as PromQL and SQL"),
     Key("copy_report", "Y", "Y", "copy('report')", "copy the whole report"),

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from analysis.answer import Mark, Snapshot
 from analysis.view import Window
+from tui.asking import Answer, AsRequest, Secrets, UnansweredError, ask
 
 if TYPE_CHECKING:
     import httpx
 
+    from incidents.silencing import Heard
+    from incidents.targets.base import Request
     from tui.config_schema import IncidentTarget
 
 EVERY_S = 30.0
-SECRET_S = 600.0
-"""A secret that a command prints is used for this long: some ask a person."""
 
 MOST = 200
 """Marks of one window that are kept, the newest."""
@@ -46,8 +47,10 @@ class Outside:
         self._stores = tuple(stores)
         self._targets = tuple(targets)
         self._transport = transport
-        self._secrets: dict[str, tuple[float, str]] = {}
+        self._secrets = Secrets()
         self._known: dict[str, tuple[Mark, ...]] = {}
+        self.silences: dict[str, Heard] = {}
+        """Of each Alertmanager: the silences of this program, as it has them."""
         self._problems: Mapping[str, str] = {}
 
     def __bool__(self) -> bool:
@@ -85,31 +88,32 @@ class Outside:
         return ""
 
     async def _ask_target(self, target: IncidentTarget, window: Window) -> str:
-        from incidents.secret import SecretError
-        from incidents.sending import LONG_ANSWER_BYTES, State, exchange, open_client
         from incidents.targets import heard
 
+        def annotations(url: str, secret: str) -> Request:
+            return heard.annotations_request(url, secret, window)
+
         try:
-            secret = await self._secret(target)
-        except SecretError as error:
+            if target.kind == "grafana":
+                self._known[target.name] = await self._ask(target, annotations, heard.read_annotations)
+            else:
+                self._known[target.name] = await self._ask(target, heard.alerts_request, heard.read_alerts)
+                await self.read_silences(target)
+        except UnansweredError as error:
             return str(error)
-        url, grafana = target.url or "", target.kind == "grafana"
-        request = heard.annotations_request(url, secret, window) if grafana else heard.alerts_request(url, secret)
-        async with open_client(self._transport) as client:
-            outcome, content = await exchange(client, request, secret, LONG_ANSWER_BYTES)
-        if outcome.state is not State.OK:
-            return outcome.reason
-        try:
-            self._known[target.name] = (heard.read_annotations if grafana else heard.read_alerts)(content)
-        except ValueError as error:
-            return f"the answer cannot be read: {error}"
         return ""
 
-    async def _secret(self, target: IncidentTarget) -> str:
-        from incidents.secret import SecretSource
+    async def read_silences(self, target: IncidentTarget) -> None:
+        """Ask an Alertmanager which silences of this program it has.
 
-        at, secret = self._secrets.get(target.name, (float("-inf"), ""))
-        if time.monotonic() - at > SECRET_S:
-            secret = await asyncio.to_thread(SecretSource(target.secret_file, target.secret_command).read)
-            self._secrets[target.name] = (time.monotonic(), secret)
-        return secret
+        Raises:
+            UnansweredError: it does not say.
+        """
+        from incidents.silencing import Heard
+        from incidents.targets.silences import read_standing, standing_request
+
+        at = time.time()  # what is set while the answer is on its way may be missing in it
+        self.silences[target.name] = Heard(at, await self._ask(target, standing_request, read_standing))
+
+    async def _ask(self, target: IncidentTarget, request: AsRequest, read: Callable[[bytes], Answer]) -> Answer:
+        return await ask(target, request, read, secrets=self._secrets, transport=self._transport)

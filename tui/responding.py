@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from incidents.events import Kind
     from incidents.flagging import Draft
     from incidents.journal import Journal, Saved
-    from incidents.record import Incident
+    from incidents.record import Incident, Silence
+    from incidents.silencing import Heard
     from incidents.watching import Watched
     from tui.options import Options
     from tui.screens.card import Filled
@@ -37,6 +38,8 @@ LOOK_EVERY_S = 1.0
 
 ROLES = ("commander", "scribe", "comms", "operations")
 """Roles that are offered; any other word will do."""
+
+CLOSED = ("resolved", "false alarm")
 
 PATIENCE_S = 0.03
 """How long Enter waits for the panels of the other models."""
@@ -80,6 +83,11 @@ class Responding(Comparing):
             self._opening = asyncio.ensure_future(asyncio.to_thread(open_journal, self.options))
         return await asyncio.shield(self._opening)
 
+    @property
+    def heard(self) -> Mapping[str, Heard]:
+        """What each Alertmanager said of the silences of this program."""
+        return self.session.outside.silences if self.session is not None else {}
+
     async def close_journal(self) -> None:
         """Nothing is written any more."""
         if self._opening is not None:
@@ -99,7 +107,7 @@ class Responding(Comparing):
             try:
                 self._known = await asyncio.to_thread(watch.look)
                 seen = self.snapshot.marks if self.snapshot is not None else ()
-                part = part_of(self._known, journal.place, self.wall(), seen)
+                part = part_of(self._known, journal.place, self.wall(), seen, self.heard)
             except OSError as error:
                 part = unreadable(journal.place, error, self.wall())
             if self.main.stands:
@@ -314,10 +322,8 @@ class Responding(Comparing):
         self.main.query_one(Prompt).ask(f"{what} for {incident.id}", take, "", complete)
 
     @work(group="journal", exit_on_error=False)
-    async def add_event(
-        self, incident: str, kind: Kind, data: Mapping[str, Any], *, also: tuple[str, ...] = ()
-    ) -> None:
-        """Bring one event to the disk, queued for the targets that know of the incident, and for those named."""
+    async def add_event(self, incident: str, kind: Kind, data: Mapping[str, Any], *, asked: str = "") -> None:
+        """Bring one event to the disk, queued for the targets that know of the incident and the one asked to act."""
         from incidents.flagging import seen
         from incidents.journal import NotSavedError
         from tui.flagging import Telling, add
@@ -327,7 +333,7 @@ class Responding(Comparing):
             known = self.known(incident)
             data = {**data, "seen": seen(self.snapshot, known.model, known.onset or known.declared or 0.0)}
         try:
-            saved = await asyncio.to_thread(add, journal, self.options, incident, kind, data, Telling(also=also))
+            saved = await asyncio.to_thread(add, journal, self.options, incident, kind, data, Telling(asked=asked))
         except NotSavedError as error:
             from tui.clipboard import copy
 
@@ -336,6 +342,20 @@ class Responding(Comparing):
             self.notify(f"NOT SAVED: {kind} {said}: {error}; {copied.words}", severity="error", timeout=LOUD_S)
             return
         self._tell(journal, saved, f"saved {kind} of {incident}")
+        if data.get("status") in CLOSED and (left := self.silences_of(incident)):
+            words = "; ".join(words for _, words in left)
+            self.notify(f"still silent: {words}. W and Z end that", severity="warning", timeout=LOUD_S)
+
+    def silences_of(self, incident: str) -> list[tuple[Silence, str]]:
+        """The silences of an incident that hold alerts back as far as is known, with their words."""
+        from incidents.silencing import held, silence_words
+
+        now, heard = self.wall(), self.heard
+        return [
+            (one, silence_words(one, now, heard.get(one.at)))
+            for one in self.known(incident).silences
+            if held(one, now, heard.get(one.at))
+        ]
 
     def on_list_panel_selected(self, event: ListPanel.Selected) -> None:
         """Enter on an incident shows it whole."""

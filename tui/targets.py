@@ -38,7 +38,14 @@ def silencers(options: Options) -> tuple[IncidentTarget, ...]:
 
 def silencer_name(configured: IncidentTarget) -> str:
     """How the silences of an Alertmanager are called in the journal, beside its alerts."""
-    return f"silence at {configured.name}"
+    from incidents.record import silencer_of
+
+    return silencer_of(configured.name)
+
+
+def actors(options: Options) -> tuple[str, ...]:
+    """What holds alerts back or wakes somebody: each is told of that only when it was named."""
+    return tuple(map(silencer_name, silencers(options))) + tuple(target.name for target in pagers(options))
 
 
 def host_of(configured: IncidentTarget) -> str:

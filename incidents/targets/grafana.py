@@ -28,7 +28,7 @@ class Grafana:
 
     def wants(self, kind: str) -> bool:
         """What belongs on a time line."""
-        return kind in base.OPENING | base.CLOSING | {Kind.STATUS, Kind.NOTE, Kind.SILENCED}
+        return kind in base.OPENING | base.CLOSING | {Kind.STATUS, Kind.NOTE, Kind.SILENCED, Kind.UNSILENCED}
 
     def patience_s(self, kind: str) -> float:
         """A mark may come late: it bears its time."""

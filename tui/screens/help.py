@@ -86,7 +86,8 @@ EXPLAINED = {
         " needs you, unknown may have arrived and is not sent twice. The newest lines of the timeline stand last; Enter"
         " shows all. a adds a note, S another severity, T another status (resolved closes it), R a role, L a link; y"
         " copies it as text. W turns write mode on, which the header shows until it ends: only then Z silences alerts"
-        " and P pages, and each asks once more and names whom."
+        " (again: ends or extends that) and P pages, and each asks once more and names whom. silence: what holds alerts"
+        " back, as its Alertmanager said within the last half minute; until it was asked, as the journal says."
         " On the charts the purple marks are these incidents. No row: nothing was flagged here; F flags."
     ),
     "records": (

@@ -46,6 +46,12 @@ class Firing:
     problem: str = ""
     """Why they are not known."""
 
+    def fires_again(self) -> str:
+        """What no longer falls silent when the silence ends that holds these back."""
+        if self.problem:
+            return f"not known what it holds back: {printable(self.problem, 300)}"
+        return f"fires again at once: {named(self.alerts)}" if self.alerts else "nothing of it fires now"
+
 
 class SilenceScreen(ModalScreen[Asked | None]):
     """Asks what is to fall silent; Enter goes on to the question that names the target, Esc silences nothing."""
@@ -72,11 +78,18 @@ class SilenceScreen(ModalScreen[Asked | None]):
     ]
 
     def __init__(
-        self, target: str, matchers: Sequence[Matcher], comment: str, look: Callable[[], Awaitable[Firing]]
+        self,
+        target: str,
+        matchers: Sequence[Matcher],
+        comment: str,
+        look: Callable[[], Awaitable[Firing]],
+        *,
+        extends: bool = False,
     ) -> None:
-        """`look` asks the target what fires; the form can be filled in while it does."""
+        """`look` asks the target what fires; the form can be filled in while it does. `extends`: one stands already."""
         super().__init__()
         self._target = target
+        self._extends = extends
         self._offered = tuple(matchers)
         self._comment = comment
         self._look = look
@@ -87,7 +100,8 @@ class SilenceScreen(ModalScreen[Asked | None]):
         from incidents.matchers import format_matchers
 
         with VerticalScroll(can_focus=False):
-            yield Label(f"SILENCE ALERTS AT {printable(self._target, 100)}", id="head", markup=False)
+            verb = "EXTEND THE SILENCE" if self._extends else "SILENCE ALERTS"
+            yield Label(f"{verb} AT {printable(self._target, 100)}", id="head", markup=False)
             typed = format_matchers(self._offered)
             for name, field in (
                 ("alerts", Input(typed, id="matchers", compact=True, select_on_focus=False)),
@@ -114,7 +128,7 @@ class SilenceScreen(ModalScreen[Asked | None]):
         self._firing = await self._look()
         field = self.query_one("#matchers", Input)
         kept = borne(self._offered, self._firing.alerts)
-        if kept and kept != self._offered and field.value == format_matchers(self._offered):
+        if kept and kept != self._offered and not self._extends and field.value == format_matchers(self._offered):
             self._left_out = tuple(m.label for m in self._offered if m not in kept)
             field.value = format_matchers(kept)
         self._show()
@@ -140,10 +154,8 @@ class SilenceScreen(ModalScreen[Asked | None]):
         except MatcherError:
             return f"{len(self._firing.alerts)} alerts fire"
         held = [alert for alert in self._firing.alerts if matches(matchers, alert)]
-        names = [printable(alert.get("alertname", "?"), 60) for alert in held]
-        listed = ", ".join(dict.fromkeys(names[:NAMED])) + (" ..." if len(names) > NAMED else "")
         without = f"; no alert has {', '.join(self._left_out)}: left out" if self._left_out else ""
-        return f"{len(held)} of {len(self._firing.alerts)} firing alerts: {listed or 'none'}{without}"
+        return f"{len(held)} of {len(self._firing.alerts)} firing alerts: {named(held) or 'none'}{without}"
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter: go on, or say what cannot be read."""
@@ -173,3 +185,9 @@ class SilenceScreen(ModalScreen[Asked | None]):
     def action_cancel(self) -> None:
         """Close; nothing falls silent."""
         self.dismiss(None)
+
+
+def named(alerts: Sequence[Mapping[str, str]]) -> str:
+    """The names of some alerts, the first few."""
+    names = [printable(alert.get("alertname", "?"), 60) for alert in alerts]
+    return ", ".join(dict.fromkeys(names[:NAMED])) + (" ..." if len(names) > NAMED else "")
