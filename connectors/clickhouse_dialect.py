@@ -99,6 +99,9 @@ class ClickHouseDialect:
         listed = f"[{', '.join(map(self.text, values))}]"
         return f"mapFromArrays({listed}, countResample(1, {len(values) + 1}, 1)({x}, indexOf({listed}, {x})))"
 
+    def place(self, x: str, values: Sequence[str]) -> str | None:
+        return None
+
     def about_distinct(self, x: str) -> str:
         return f"uniq({x})"
 

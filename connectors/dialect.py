@@ -100,6 +100,14 @@ class Dialect(Protocol):
         keys. None: the engine has none."""
         ...
 
+    def place(self, x: str, values: Sequence[str]) -> str | None:
+        """The place of the string x among the distinct `values`, at most 200 and counted from one, as one byte.
+
+        One more than their number where x is null, null where it is none of them. None: the engine is far away, and
+        sends no columns of rows.
+        """
+        ...
+
     def about_distinct(self, x: str) -> str:
         """Aggregate: about how many distinct values x has."""
         ...

@@ -97,6 +97,11 @@ class DuckDbDialect:
     def counts_of(self, x: str, values: Sequence[str]) -> str | None:
         return f"histogram_exact({x}, [{', '.join(map(self.text, values))}])"
 
+    def place(self, x: str, values: Sequence[str]) -> str | None:
+        # Over a dictionary, which most columns of categories are, it is looked up once per entry.
+        listed = ", ".join([*map(self.text, values), "NULL"])
+        return f"CAST(list_position([{listed}], {x}) AS UTINYINT)"
+
     def about_distinct(self, x: str) -> str:
         return f"approx_count_distinct({x})"
 

@@ -23,7 +23,8 @@ from connectors.duckdb_transport import DuckDbTransport
 from connectors.labelfiles import LabelFiles
 from connectors.logfiles import Footers, LogFile, RowGroup, file_list, list_files, roots, rows_inside
 from connectors.mapping import Layout, Mapping, infer, model_expression
-from connectors.sql import Mapped, QueryError, Source, SqlStore
+from connectors.sql import Mapped, QueryError, Source, SqlStore, merge_spans
+from connectors.sqlasking import Fold
 from connectors.sqlpairs import pair_kinds
 from connectors.sqlrows import batches
 from connectors.tail import Tail
@@ -284,6 +285,14 @@ class DuckDbStore(SqlStore):
                 slices[-1].append(Window(start, end))
                 room -= cells
         return slices
+
+    async def _rows_of_files(self, spans: Sequence[Window]) -> int:
+        state, merged = self._state, merge_spans(spans)
+        return 0 if state is None else sum(rows_inside(groups, merged) for groups in state.groups.values())
+
+    async def _folded(self, sql: str, fold: Fold) -> Fold:
+        await self._duckdb.stream(sql, fold.add)
+        return fold
 
     async def _recovered(self, source: Source, error: QueryError) -> bool:
         """Leave out the file that the engine complains about, or see that the files have changed meanwhile."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from connectors.arrowstream import StreamError, batches
 from connectors.base import RejectedError, SourceError, UnreachableError
 from connectors.sql import QueryError
 from connectors.sqlrows import Columns
@@ -74,6 +75,15 @@ class DuckDbTransport:
 
         return await self.call(fetch)
 
+    async def stream(self, sql: str, take: Callable[[Columns], None]) -> None:
+        """Give `take` the numbers of one SELECT batch by batch, in the thread that reads them."""
+
+        def read(cursor: _Call) -> None:
+            for columns in cursor.batches(sql):
+                take(columns)
+
+        await self.call(read)
+
     async def call(self, work: Callable[[Any], T]) -> T:
         """Run `work(cursor)` in a thread. Cancelling the task interrupts its statement and waits for the thread."""
         call = _Call(self._con.cursor())
@@ -117,6 +127,8 @@ class _Call:
             return work(self)
         except duckdb.Error as error:
             raise _readable(error) from error
+        except StreamError as error:
+            raise self._unstreamed(error) from error
         finally:
             with self._closing:
                 self._closed = True
@@ -127,6 +139,21 @@ class _Call:
         if self._stopped:
             raise UnreachableError("the query was cancelled")
         return self._cursor.execute(sql)
+
+    def batches(self, sql: str) -> Iterator[Columns]:
+        """The columns of one SELECT of numbers, batch by batch."""
+        if self._stopped:
+            raise UnreachableError("the query was cancelled")
+        for columns in batches(self._cursor.sql(sql)):
+            if self._stopped:
+                raise UnreachableError("the query was cancelled")
+            yield columns
+
+    def _unstreamed(self, error: StreamError) -> SourceError:
+        """A stream says what happened in words only."""
+        if self._stopped:
+            return UnreachableError("the query was cancelled")
+        return QueryError("the log could not be queried", str(error)[:500], "see the mapping with `mltriage doctor`")
 
     def interrupt(self) -> None:
         """Stop the running statement and start no other."""

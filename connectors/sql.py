@@ -26,6 +26,7 @@ from analysis.filters import ALL, Filter, Scalar, conjunction, fields_of
 from analysis.view import Window
 from connectors.base import By, MissingDataError, Schema, SourceError, Watermark
 from connectors.dialect import MICROS, Dialect
+from connectors.sqlasking import Fold
 from connectors.sqlcut import Cuts
 from connectors.sqlerrors import COLUMNS as ERROR_COLUMNS
 from connectors.sqlerrors import ErrorQuery
@@ -94,6 +95,7 @@ class QueryError(SourceError):
 @dataclass(frozen=True, slots=True)
 class _Reply:
     parts: tuple[Columns, ...]
+    folds: tuple[Fold, ...]
     query: str
     elapsed_s: float
     rows: int
@@ -330,8 +332,8 @@ class SqlStore(SegmentQuestions, FeatureQuestions):
         names: Collection[str],
         build: Callable[[str], str],
         width: int = 1,
+        fold: Callable[[], Fold] | None = None,
     ) -> _Reply:
-        """Run `build(relation)`, in slices unless `width` is 0 (answers that do not add up)."""
         mapped = await self._mapped()
         needed = {"ts", *names, *fields_of(where), *({"weight"} & mapped.schema.fields.keys())}
         paired = needed & pair_kinds(mapped.schema, mapped.kinds).keys()
@@ -341,7 +343,9 @@ class SqlStore(SegmentQuestions, FeatureQuestions):
         merged = merge_spans(widened(spans) if paired else spans)
         slices = await self._slices(merged, width) if width else [merged]
         started = time.monotonic()
-        parts, queries, rows, warnings = [], [], 0, dict[str, None]()
+        parts: list[Columns] = []
+        folds: list[Fold] = []
+        queries, rows, warnings = [], 0, dict[str, None]()
         for piece in slices:
             while True:
                 source = await self._source(piece, rows_behind(needed) if paired else needed)
@@ -350,7 +354,10 @@ class SqlStore(SegmentQuestions, FeatureQuestions):
                     rows_sql = pairs_sql(rows_sql, merge_spans(spans), needed - paired, paired, self._dialect)
                 sql = build(f"(SELECT * FROM {rows_sql} AS rows_read WHERE {condition})")
                 try:
-                    parts.append(await self._transport.run(sql))
+                    if fold is None:
+                        parts.append(await self._transport.run(sql))
+                    else:
+                        folds.append(await self._folded(sql, fold()))
                     break
                 except QueryError as error:
                     if not await self._recovered(source, error):
@@ -358,7 +365,13 @@ class SqlStore(SegmentQuestions, FeatureQuestions):
             queries.append(sql)
             rows += source.rows
             warnings.update(dict.fromkeys(source.warnings))
-        return _Reply(tuple(parts), ";\n".join(queries), time.monotonic() - started, rows, tuple(warnings))
+        elapsed = time.monotonic() - started
+        return _Reply(tuple(parts), tuple(folds), ";\n".join(queries), elapsed, rows, tuple(warnings))
+
+    async def _folded(self, sql: str, fold: Fold) -> Fold:
+        """The fold with every row of a statement."""
+        fold.add(await self._transport.run(sql))
+        return fold
 
     async def _sample_query(self, outcomes: Sequence[Filter], dims: Sequence[str], cuts: Cuts) -> SampleQuery:
         mapped = await self._mapped()

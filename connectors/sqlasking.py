@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis.filters import Filter
 from analysis.view import Window
 from connectors.base import Schema
 from connectors.dialect import Dialect
+from connectors.sqlrows import Columns
 
 if TYPE_CHECKING:
     from connectors.sql import Mapped
+
+
+class Fold(Protocol):
+    """What makes a small answer of many rows."""
+
+    def add(self, columns: Columns) -> None:
+        """The next rows; they are gone afterwards."""
 
 
 class Asking(ABC):
@@ -32,8 +40,16 @@ class Asking(ABC):
         names: Collection[str],
         build: Callable[[str], str],
         width: int = 1,
+        fold: Callable[[], Fold] | None = None,
     ) -> Any:
-        """Run `build(relation)`, in slices unless `width` is 0 (answers that do not add up)."""
+        """Run `build(relation)`, in slices unless `width` is 0 (answers that do not add up).
+
+        With a `fold` each slice is given to a new one instead of being kept.
+        """
+
+    async def _rows_of_files(self, spans: Sequence[Window]) -> int:
+        """About how many rows of the spans this process reads from files; 0 where they are in memory or far away."""
+        return 0
 
     def _weight(self, schema: Schema) -> str:
         """SQL of what a row counts."""

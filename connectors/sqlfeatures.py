@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from analysis.evidence import PREDICTION, Bins, Fetched, Histogram, NumericBins
@@ -12,8 +13,17 @@ from analysis.filters import ALL, Filter
 from analysis.view import Window
 from connectors.sqlasking import Asking
 from connectors.sqlbins import BinsQuery
+from connectors.sqlcolumns import (
+    MAX_CELLS,
+    MAX_MODELS,
+    MIN_ROWS,
+    ColumnsCount,
+    ColumnsQuery,
+    cells,
+    models_in_order,
+)
 from connectors.sqlhistograms import BinnedQuery, CountedQuery
-from connectors.sqlrows import batches
+from connectors.sqlrows import batches, strings
 
 T = TypeVar("T")
 
@@ -25,8 +35,8 @@ WAIT_BINS = NumericBins((-math.inf, 0.0, math.inf))
 
 BINNED_PER_QUERY = 40
 COUNTED_PER_QUERY = 5
-"""Features per statement: the drift of 40 features over 2 M rows peaks at 280 MB with 5, at 364 with 10 and at 633 with
-all at once, for a tenth more CPU (`bench.drift`)."""
+"""Features per statement, whether the engine counts them or streams their rows: the drift of 40 features over 2 M rows
+peaks at 290 MB with 5, at 360 with 10 and at 480 with 16, for a tenth more CPU (`bench.drift`)."""
 
 
 class FeatureQuestions(Asking):
@@ -59,10 +69,12 @@ class FeatureQuestions(Asking):
         """Any field in its bins: by the engine's own aggregates where it has them, in portable SQL otherwise."""
         d, mapped = self._dialect, await self._mapped()
         counted: list[str] = []
-        if "weight" not in mapped.schema.fields:
-            counted = [name for name, kind in bins.items() if CountedQuery.answers(kind, mapped.kinds[name], d)]
         found: dict[str, Histogram] = {}
         replies: list[Any] = []
+        if "weight" not in mapped.schema.fields:
+            found, replies = await self._streamed(spans, step, bins, where)
+            rest = {name: kind for name, kind in bins.items() if name not in found}
+            counted = [name for name, kind in rest.items() if CountedQuery.answers(kind, mapped.kinds[name], d)]
         for names in batches(counted, COUNTED_PER_QUERY):
             query = CountedQuery({name: bins[name] for name in names}, step, d)
             replies.append(await self._ask(spans, where, {"model", *names}, query.sql, width=0))
@@ -74,6 +86,28 @@ class FeatureQuestions(Asking):
             replies.append(await self._ask(spans, where, {"model", *names}, binned.sql, width=2 * len(names)))
             found |= binned.histograms(replies[-1].column)
         return _joined({name: found[name] for name in bins}, replies)
+
+    async def _streamed(
+        self, spans: Sequence[Window], step: int, bins: Mapping[str, Bins], where: Filter
+    ) -> tuple[dict[str, Histogram], list[Any]]:
+        """Those of the fields whose rows are many and at hand, and the replies that they come from."""
+        kinds, d = (await self._mapped()).kinds, self._dialect
+        mine = {name: kind for name, kind in bins.items() if ColumnsQuery.answers(kind, kinds[name], d)}
+        if not mine or await self._rows_of_files(spans) < MIN_ROWS:
+            return {}, []
+        replies = [await self._ask(spans, where, {"model"}, _models)]
+        models = models_in_order(set(strings(replies[0].column("model"))))
+        span = Window(min(w.start for w in spans), max(w.end for w in spans))
+        if not 0 < len(models) <= MAX_MODELS or cells(span, step, models) > MAX_CELLS:
+            return {}, replies
+        found: dict[str, Histogram] = {}
+        for names in batches(mine, COUNTED_PER_QUERY):
+            query = ColumnsQuery({name: mine[name] for name in names}, models, span, step, d)
+            replies.append(await self._ask(spans, where, {"model", *names}, query.sql, 0, partial(ColumnsCount, query)))
+            (count,) = replies[-1].folds
+            if count.complete:
+                found |= count.histograms()
+        return found, replies
 
     async def feature_bins(self, spans: Sequence[Window], where: Filter = ALL) -> Fetched[Mapping[str, Bins]]:
         """Bins of every feature from a sample of about `SAMPLE_ROWS` rows of `spans`.
@@ -116,6 +150,10 @@ class FeatureQuestions(Asking):
         reply = await self._ask(spans, where, set(), lambda relation: f"SELECT count(*) AS n FROM {relation} AS logs")
         rows = int(sum(reply.column("n")))
         return min(1.0, SAMPLE_ROWS / rows) if rows else 1.0
+
+
+def _models(relation: str) -> str:
+    return f"SELECT DISTINCT model FROM {relation} AS logs"
 
 
 def _drawn(query: BinsQuery, share: float) -> Callable[[str], str]:

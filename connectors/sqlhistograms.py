@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.evidence import OTHER, UNSEEN, Bins, CategoryBins, Histogram, NumericBins
 from connectors.dialect import Dialect
 from connectors.sqlfilter import Kind
-from connectors.sqlrows import Grid, category_bin_sql, floats, numeric_bin_sql, rest_bin, strings
+from connectors.sqlrows import Grid, category_bin_sql, floats, labels_of, numeric_bin_sql, rest_bin, strings
 
 if TYPE_CHECKING:
     from analysis.evidence import Floats
@@ -83,7 +83,7 @@ class CountedQuery:
     def answers(kind: Bins, of: Kind, dialect: Dialect) -> bool:
         """Whether the engine has the aggregate for a field."""
         if isinstance(kind, CategoryBins):
-            listed = _listed(kind)
+            listed = labels_of(kind)
             return of == "text" and all(listed) and bool(listed) and dialect.counts_of("x", listed) is not None
         return of == "number" and len(kind) > 1 and dialect.counts_between("x", kind.edges[1:-1]) is not None
 
@@ -93,7 +93,7 @@ class CountedQuery:
         for i, (name, kind) in enumerate(self.bins.items()):
             x = d.ident(name)
             if isinstance(kind, CategoryBins):
-                items.append(f"{d.counts_of(x, _listed(kind))} AS c{i}, count({x}) AS v{i}")
+                items.append(f"{d.counts_of(x, labels_of(kind))} AS c{i}, count({x}) AS v{i}")
             else:
                 items.append(f"{d.counts_between(x, kind.edges[1:-1])} AS c{i}, sum({x}) AS s{i}")
         bucket = d.bucket(d.ident("ts"), self.step)
@@ -113,10 +113,6 @@ class CountedQuery:
             if all(map(math.isfinite, totals)):
                 found[name] = grid.cells(kind, _numeric_cells(kind, column(f"c{i}")), rows, floats(totals))
         return found
-
-
-def _listed(kind: CategoryBins) -> tuple[str, ...]:
-    return tuple(label for label in kind.labels if label not in (OTHER, UNSEEN))
 
 
 def _numeric_cells(kind: NumericBins, counts: list[Any]) -> Floats:

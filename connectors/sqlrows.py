@@ -75,9 +75,9 @@ def category_bin_sql(x: str, bins: CategoryBins, numeric: bool, d: Dialect) -> s
     A value that is not listed is UNSEEN when the list is complete. A full list of `TOP_CATEGORIES` was cut: then the
     value may have been in the baseline's tail, and it counts as OTHER.
     """
-    listed = [(label, i) for i, label in enumerate(bins.labels) if label not in (OTHER, UNSEEN)]
     whens = "".join(
-        f" WHEN {x} = {d.number(float(label)) if numeric else d.text(label)} THEN {i}" for label, i in listed
+        f" WHEN {x} = {d.number(float(label)) if numeric else d.text(label)} THEN {bins.labels.index(label)}"
+        for label in labels_of(bins)
     )
     nonfinite = f" WHEN NOT {d.finite(x)} THEN {NONFINITE_BIN}" if numeric else ""
     return f"CASE WHEN {x} IS NULL THEN {NULL_BIN}{nonfinite}{whens} ELSE {rest_bin(bins)} END"
@@ -85,8 +85,12 @@ def category_bin_sql(x: str, bins: CategoryBins, numeric: bool, d: Dialect) -> s
 
 def rest_bin(bins: CategoryBins) -> int:
     """The bin of a value that is not listed."""
-    listed = sum(1 for label in bins.labels if label not in (OTHER, UNSEEN))
-    return bins.labels.index(OTHER if listed >= TOP_CATEGORIES else UNSEEN)
+    return bins.labels.index(OTHER if len(labels_of(bins)) >= TOP_CATEGORIES else UNSEEN)
+
+
+def labels_of(bins: CategoryBins) -> tuple[str, ...]:
+    """The values that have a bin of their own."""
+    return tuple(label for label in bins.labels if label not in (OTHER, UNSEEN))
 
 
 def batches(names: Iterable[str], size: int) -> list[list[str]]:
@@ -163,15 +167,18 @@ class Grid:
             self._sum(floats(total), inside),
         )
 
-    def cells(self, bins: Bins, cells: Floats, rows: Floats, total: Floats) -> Histogram:
-        """From [N, B] counts, [N] rows (nulls included) and [N] sums of each answered row."""
+    def cells(
+        self, bins: Bins, cells: Floats, rows: Floats, total: Floats, nonfinite: Floats | None = None
+    ) -> Histogram:
+        """From [N, B] counts, [N] rows (nulls included), [N] sums and [N] non-finite values of each answered row."""
         import numpy as np
 
         n = np.zeros((len(self.t), len(self.keys), len(bins)))
         np.add.at(n, (self.at, self.code), cells)
         every = slice(None)
-        null = self._sum(rows - cells.sum(axis=1), every)
-        return Histogram(self.t, self.step, self.keys, bins, n, null, np.zeros_like(null), self._sum(total, every))
+        odd = np.zeros(len(rows)) if nonfinite is None else nonfinite
+        null = self._sum(rows - cells.sum(axis=1) - odd, every)
+        return Histogram(self.t, self.step, self.keys, bins, n, null, self._sum(odd, every), self._sum(total, every))
 
     def _sum(self, weights: Floats, rows: slice | NDArray[np.bool_]) -> Floats:
         import numpy as np
