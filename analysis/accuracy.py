@@ -18,7 +18,6 @@ from analysis.ranking import severity, share_bound, weighted
 from analysis.scales import MAX_REFERENCES
 from analysis.since import Since, since
 from analysis.slices import inside, tiles
-from analysis.spans import subtract
 from analysis.view import Frame, Window
 
 Floats = NDArray[np.float64]
@@ -186,16 +185,8 @@ def accuracy_case(change: Change, frame: Frame, model: str, among: Filter) -> Ca
         WRONG if drop < 0 else None,
         best.look.window,
         among=among,
-        references=_untouched(best.look.references, change.onset, frame.step),
+        references=best.look.references,
     )
-
-
-def _untouched(references: tuple[Window, ...], onset: Since | None, step: int) -> tuple[Window, ...]:
-    """The references before an onset: a new value of a dimension has no past, and a minute of the fault would be it."""
-    if onset is None:
-        return references
-    newest = max(window.end for window in references)
-    return subtract(references, (Window(onset.start - step, max(newest, onset.start)),)) or references
 
 
 def cause(change: Change) -> str:

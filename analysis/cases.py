@@ -29,12 +29,14 @@ class Case:
     def before(self, references: tuple[Window, ...]) -> tuple[Window, ...]:
         """The baseline of the rows, `references` where the case has none of its own.
 
-        Without a tenth of the window's length just before it: an onset may be dated minutes late, and a few rows of
-        something new in the baseline make it look as if it had always been there.
+        Without what lies between the onset and the window, and a tenth of the window's length before that: an onset
+        may be dated minutes late, and a few rows of something new in the baseline make it look as if it had always
+        been there.
         """
-        windows = self.references or references
-        end = self.window.start - int(GUARD * self.window.length)
-        kept = tuple(Window(w.start, min(w.end, end)) if w.start < self.window.start else w for w in windows)
+        windows, start = self.references or references, self.window.start
+        onset = self.finding.onset
+        end = (start if onset is None else min(start, int(onset))) - int(GUARD * self.window.length)
+        kept = tuple(Window(w.start, min(w.end, end)) if w.start < start else w for w in windows)
         kept = tuple(w for w in kept if w.length > 0)
         return kept or windows
 

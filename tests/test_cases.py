@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from analysis.answer import Finding, Severity, Signal
 from analysis.cases import Case
 from analysis.view import Window
@@ -20,6 +22,12 @@ def test_what_lies_just_before_an_onset_is_no_baseline() -> None:
     assert case(since).before(REFERENCES) == REFERENCES, "the gap is already there"
     whole = Window(START, START + 3_600)
     assert case(whole).before(REFERENCES) == (REFERENCES[0], Window(START - 3_600, START - 360))
+
+
+def test_a_fault_that_is_older_than_its_window_is_in_no_baseline() -> None:
+    known = case(Window(START, START + 3_600))
+    older = replace(known, finding=replace(known.finding, onset=START - 1_800.0))
+    assert older.before(REFERENCES) == (REFERENCES[0], Window(START - 3_600, START - 2_160))
 
 
 def test_a_case_with_a_baseline_of_its_own_is_compared_with_that() -> None:

@@ -125,7 +125,7 @@ def test_a_model_that_is_right_less_often_is_found_with_its_onset() -> None:
     assert finding.onset is not None
     assert abs(finding.onset - ONSET) <= 180
     assert case.window.start <= ONSET + 180
-    assert max(w.end for w in case.references) <= finding.onset
+    assert max(w.end for w in case.before(FRAME.references)) <= finding.onset
 
 
 def test_a_fault_older_than_the_window_is_found_against_what_lies_before_it() -> None:
