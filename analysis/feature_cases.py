@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.answer import Finding, Signal
 from analysis.cases import Case
+from analysis.direction import number
 from analysis.evidence import OTHER, UNSEEN, CategoryBins, Histogram
 from analysis.feature_counts import FeatureCounts
 from analysis.filters import And, Eq, Filter, In, Not, Null, Or, Range
@@ -47,7 +49,7 @@ def course(h: Histogram, c: FeatureCounts, check: QualityCheck | None) -> Course
     if check is not None and check.check == "null_rate":
         nulls = h.null[:, 0] + h.nonfinite[:, 0]
         return Course(h.t, nulls, values + nulls)
-    return Course(h.t, h.n[:, 0][:, moved_bins(c.live, c.baseline)].sum(axis=1), values)
+    return Course(h.t, h.n[:, 0][:, failing_bins(c, check)].sum(axis=1), values)
 
 
 def drift_case(
@@ -83,13 +85,17 @@ def quality_case(
 ) -> Case:  # fmt: skip
     """The finding of a quality check, and the rows that fail it; `bound` is the lower bound in units."""
     window = scale.live if onset is None else Window(onset.start, frame.live.end)
-    of_nulls, now = check.check == "null_rate", check.now
-    if of_nulls:
+    now, word, rows = check.now, CHECK_WORDS[check.check], rows_in(name, h, failing_bins(c, check))
+    if check.check == "null_rate":
         failing = course(h, c, check)
-        n = float(window_sum(h.t, failing.n, window))
-        now = float(window_sum(h.t, failing.hits, window)) / max(1.0, n)
+        n, missing = (float(window_sum(h.t, counts, window)) for counts in (failing.n, failing.hits))
+        now, broken = missing / max(1.0, n), float(window_sum(h.t, h.nonfinite[:, 0], window))
+        word = word if broken < missing / 2 else "not a number"
+        rows = Null(name) if not broken else Not(Range(name, -sys.float_info.max, sys.float_info.max))
     told_in_words = check.check in ("constant", "clipping", "unit_change") and words
-    title = words if told_in_words else f"{CHECK_WORDS[check.check]} {percent(check.baseline)} -> {percent(now)}"
+    beyond = beyond_words(h, c, check)
+    change = f"{percent(check.baseline)} -> {percent(now)}{beyond and ': ' + beyond}"
+    title = words if told_in_words else f"{word} {change}"
     return Case(
         Finding(
             signal=Signal.QUALITY,
@@ -108,9 +114,17 @@ def quality_case(
             subject=name,
             check=check.check,
         ),
-        Null(name) if of_nulls else rows_in(name, h, moved_bins(c.live, c.baseline)),
+        rows,
         window,
     )
+
+
+def beyond_words(h: Histogram, c: FeatureCounts, check: QualityCheck) -> str:
+    """Where the values out of range lie, such as "above 1106"; empty for other checks."""
+    if check.check != "out_of_range" or isinstance(h.bins, CategoryBins):
+        return ""
+    sides = {0: f"below {number(h.bins.edges[1])}", len(h.bins) - 1: f"above {number(h.bins.edges[-2])}"}
+    return " and ".join(sides[int(i)] for i in failing_bins(c, check))
 
 
 def check_bound(check: QualityCheck) -> float:
@@ -119,9 +133,24 @@ def check_bound(check: QualityCheck) -> float:
     return lower_bound(check.effect_pp, abs(check.effect_pp) / z if z > 0 else math.inf, QUALITY_UNIT_PP)
 
 
-def moved_bins(live: Floats, baseline: Floats) -> NDArray[np.intp]:
-    """The bins that gained: those with at least a quarter of the largest gain in share. live, baseline: [B]"""
-    gain = live / max(1.0, live.sum()) - baseline / max(1.0, baseline.sum())
+def failing_bins(c: FeatureCounts, check: QualityCheck | None) -> NDArray[np.intp]:
+    """The bins of the rows that show a change: of values out of range the outermost that gained, else `moved_bins`."""
+    if check is None or check.check != "out_of_range":
+        return moved_bins(c.live, c.baseline)
+    outer = np.zeros(len(c.live))
+    outer[[0, -1]] = 1.0
+    return moved_bins(c.live * outer, c.baseline * outer, n=float(c.live.sum()), n_baseline=float(c.baseline.sum()))
+
+
+def moved_bins(
+    live: Floats, baseline: Floats, n: float | None = None, n_baseline: float | None = None
+) -> NDArray[np.intp]:
+    """The bins that gained: those with at least a quarter of the largest gain in share. live, baseline: [B]
+
+    `n` and `n_baseline` are the rows that the counts are shares of, where that is not their sum.
+    """
+    rows, before = (live.sum() if n is None else n), (baseline.sum() if n_baseline is None else n_baseline)
+    gain = live / max(1.0, rows) - baseline / max(1.0, before)
     return np.flatnonzero(gain >= max(1e-9, 0.25 * float(gain.max())))
 
 

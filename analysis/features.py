@@ -12,7 +12,7 @@ from analysis.answer import FeatureRow
 from analysis.cases import Case
 from analysis.direction import direction
 from analysis.evidence import UNSEEN, Bins, CategoryBins, Histogram, NumericBins
-from analysis.feature_cases import DRIFT_UNIT, check_bound, course, drift_case, quality_case
+from analysis.feature_cases import DRIFT_UNIT, beyond_words, check_bound, course, drift_case, quality_case
 from analysis.feature_counts import FeatureCounts, FeatureSums, feature_counts, feature_histogram, feature_sums
 from analysis.feature_screen import Screen
 from analysis.multiple import benjamini_hochberg
@@ -189,7 +189,10 @@ def _told(key: _Key, judged: _Judged, onset: Since | None, frame: Frame) -> tupl
     words = direction(c.live, c.baseline, judged.h.bins, mean=c.mean, mean_baseline=c.mean_baseline)
     rest = words, judged.bound, judged.scale, frame, model, onset
     if judged.check is not None:
-        return judged, words, quality_case(name, judged.h, c, judged.check, *rest)
+        told = quality_case(name, judged.h, c, judged.check, *rest)
+        # Of the values of a feature that lost some of them there is nothing to say.
+        words = "" if judged.check.check == "null_rate" else words
+        return judged, beyond_words(judged.h, c, judged.check) or words, told
     return judged, words, drift_case(name, judged.h, c, judged.test, *rest)
 
 
@@ -246,10 +249,12 @@ def _matters(test: ShiftTest) -> bool:
 
 
 def _says_less(check: QualityCheck, c: FeatureCounts, ordered: bool) -> bool:
-    """Whether a drift says more than the check: "out of range" always, fewer nulls only if the values moved too."""
+    """Whether a drift says more than the check: where the values moved that are neither out of range nor null."""
     if check.effect_pp < 0:
         return _matters(shift_test(c.live, c.windows, ordered=ordered))
-    return check.check == "out_of_range"
+    if check.check != "out_of_range":
+        return False
+    return _matters(shift_test(c.live[1:-1], c.windows[:, 1:-1], ordered=ordered))
 
 
 def _unseen(live: Floats, bins: Bins) -> float:

@@ -80,12 +80,13 @@ def op_l2(z: ArrayLike, penalty: ArrayLike, min_segment: int = MIN_SEGMENT) -> l
     return found
 
 
-def standardise(values: ArrayLike, reference: ArrayLike) -> tuple[Floats, float] | None:
+def standardise(values: ArrayLike, reference: ArrayLike, least: float = 0.0) -> tuple[Floats, float] | None:
     """[T] values in noise units, and the noise's lag-1 correlation; None with too little reference.
 
     `reference` is [K, T], the same positions of K earlier windows (the expectation is their smoothed median per
     position), or [R], a stretch before the window (the expectation is its median). The noise is 1.4826 MAD of the
-    reference's residuals.
+    reference's residuals, and not below `least`: of rare events most buckets hold none, so that their median and MAD
+    say nothing; then the expectation is the mean of the reference.
     """
     x, history = np.asarray(values, dtype=np.float64), np.asarray(reference, dtype=np.float64)
     if history.ndim == 2 and history.shape[0] >= 2 and history.shape[1] == x.shape[0]:
@@ -106,6 +107,9 @@ def standardise(values: ArrayLike, reference: ArrayLike) -> tuple[Floats, float]
     scale = 1.4826 * float(np.median(np.abs(known - np.median(known)))) * widen
     # A quantised series can have a zero MAD; its standard deviation, or one part in a thousand of its level, stands in.
     scale = scale or float(np.std(known)) or abs(float(np.nanmedian(expected))) * 1e-3 or 1.0
+    if scale < least:
+        scale, mean = least, float(np.nanmean(history))
+        expected, residual = np.full(x.shape, mean), history - mean
     return (x - expected) / scale, _lag_one(residual, scale)
 
 
@@ -147,11 +151,17 @@ def _despiked(z: Floats) -> Floats:
     return np.clip(z, median - 2, median + 2)
 
 
-def onsets(values: Sequence[ArrayLike], references: Sequence[ArrayLike]) -> list[Onset | None]:
-    """`onset` of many series at once; series of one length are partitioned together."""
+def onsets(
+    values: Sequence[ArrayLike], references: Sequence[ArrayLike], least: Sequence[float] = ()
+) -> list[Onset | None]:
+    """`onset` of many series at once; series of one length are partitioned together.
+
+    Args:
+        least: the noise that each series has at least, such as that of counting; none where it is empty.
+    """
     prepared: dict[int, list[tuple[int, Floats, float, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]]] = {}
     for i, (value, reference) in enumerate(zip(values, references, strict=True)):
-        ready = standardise(value, reference)
+        ready = standardise(value, reference, least[i] if least else 0.0)
         if ready is None:
             continue
         z, phi = ready

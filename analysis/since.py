@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,13 +58,17 @@ def since(t: Ints, hits: Floats, n: Floats, frame: Frame) -> Since | None:
 
 def sinces(courses: Sequence[Course], frame: Frame) -> list[Since | None]:
     """`since` of many shares: together they cost a third of one by one."""
-    moments = []
+    moments: list[tuple[Floats, Floats, float]] = []
+    counting: list[float] = []
     for course in courses:
         rows = grid(course.t, course.n, frame.live, frame.step)
         live = _share(grid(course.t, course.hits, frame.live, frame.step), rows)
         hits, of = (grids(course.t, counts, frame.references, frame.step) for counts in (course.hits, course.n))
-        moments.append((live, _share(hits, of), 0.5 / max(1.0, float(np.median(rows)))))
-    return _moments(moments, frame)
+        typical = max(1.0, float(np.median(rows)))
+        usual = min(1.0, float(hits.sum()) / max(1.0, float(of.sum())))
+        moments.append((live, _share(hits, of), 0.5 / typical))
+        counting.append(math.sqrt(usual * (1 - usual) / typical))
+    return _moments(moments, frame, counting=counting)
 
 
 def _share(hits: Floats, n: Floats) -> Floats:
@@ -100,15 +105,20 @@ def since_value(t: Ints, v: Floats, frame: Frame, trace: float = TRACE_OF_LEVEL)
     return _moments([(live, history, 0.01 * top or 1.0)], frame, trace)[0]
 
 
-def _moments(series: Sequence[tuple[Floats, Floats, float]], frame: Frame, trace: float = TRACE) -> list[Since | None]:
+def _moments(
+    series: Sequence[tuple[Floats, Floats, float]], frame: Frame, trace: float = TRACE, counting: Sequence[float] = ()
+) -> list[Since | None]:
     """Of (live values, history, least) each.
 
-    `least` stands in for the noise of a history of nothing but zeros, which has none of its own.
+    `least` stands in for the noise of a history of nothing but zeros, which has none of its own; `counting` is the
+    noise that each share has because rows are counted.
     """
     filled = [history[np.isfinite(history).any(axis=1)] for _, history, _ in series]
     noisy = [i for i, history in enumerate(filled) if len(history) and np.nan_to_num(history).any()]
     found: list[Onset | None] = [None] * len(series)
-    for i, one in zip(noisy, onsets([series[i][0] for i in noisy], [filled[i] for i in noisy]), strict=True):
+    floors = [counting[i] for i in noisy] if counting else ()
+    told = onsets([series[i][0] for i in noisy], [filled[i] for i in noisy], floors)
+    for i, one in zip(noisy, told, strict=True):
         found[i] = one
     for i, (live, _, least) in enumerate(series):
         if len(filled[i]) and i not in noisy:

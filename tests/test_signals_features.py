@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from analysis.answer import Severity, Signal
 from analysis.cases import Case
+from analysis.direction import number
 from analysis.distances import js_distance
 from analysis.evidence import CategoryBins, NumericBins, just_above
 from analysis.feature_cases import moved_bins, rows_in
@@ -96,6 +99,30 @@ def test_a_category_that_grows_is_found_by_its_name() -> None:
     case = only_case(changes, "country")
     assert case.outcome == In("country", ("it",))
     assert "'it'" in case.finding.title or "'de'" in case.finding.title
+
+
+def test_values_far_outside_are_told_as_such_while_the_others_stay() -> None:
+    then = 0.95 * aged(50)
+    then[0] += 0.05
+    case = only_case(changes_of(Model(features={**HEALTHY, "age": (AGE, shares_after(ONSET, then, aged(50)))})), "age")
+    low = AGE.edges[1]
+    assert case.finding.title.startswith("age out of range 0.2")
+    assert case.finding.title.endswith(f": below {number(low)}")
+    assert case.finding.severity is Severity.WARNING
+    assert case.outcome == Range("age", high=low)
+    moved = 0.95 * aged(62)
+    moved[0] += 0.05
+    features = {**HEALTHY, "age": (AGE, shares_after(ONSET, moved, aged(50)))}
+    assert only_case(changes_of(Model(features=features)), "age").finding.signal is Signal.FEATURE
+
+
+def test_values_that_are_no_number_are_told_as_such() -> None:
+    logs = model_logs(Model(features=HEALTHY, nulls={"age": after(ONSET, 0.3, 0.01)})).features
+    broken = {**logs, "age": replace(logs["age"], null=logs["age"].nonfinite, nonfinite=logs["age"].null)}
+    case = only_case(feature_changes(broken, FRAME, NEWEST, ["shop"])["shop"], "age")
+    assert case.finding.title.startswith("age not a number ")
+    assert case.finding.now == pytest.approx(0.3, abs=0.02)
+    assert case.outcome == Not(Range("age", -sys.float_info.max, sys.float_info.max))
 
 
 @pytest.mark.parametrize("onset", [ONSET, RECENT])

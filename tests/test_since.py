@@ -23,6 +23,17 @@ def test_a_few_more_errors_before_an_outage_are_not_its_beginning() -> None:
     assert found.low <= found.start <= found.high
 
 
+def test_of_rare_rows_a_few_more_are_not_the_beginning_either() -> None:
+    t = np.arange(FRAME.span.start, FRAME.span.end, FRAME.step)
+    rows = np.full(len(t), 370.0)
+    beyond = (np.random.default_rng(4).random(len(t)) < 0.3).astype(float)
+    before = [1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 2, 1, 0, 0]
+    beyond[t >= FRAME.live.start] = [*before, 21, 12, 25, 11, 16, 20, 10, 16, 20, 22, 19, 22, 16, 18]
+    found = since(t, beyond, rows, FRAME)
+    assert found is not None
+    assert found.start == FRAME.live.start + len(before) * FRAME.step
+
+
 def test_a_ramp_is_dated_near_its_foot() -> None:
     t = np.arange(FRAME.span.start, FRAME.span.end, FRAME.step)
     foot = FRAME.live.end - 20 * 60
