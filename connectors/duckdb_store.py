@@ -21,7 +21,7 @@ from connectors.duckdb_arms import Arm, align, empty_sql, override_types, parque
 from connectors.duckdb_dialect import DuckDbDialect
 from connectors.duckdb_transport import DuckDbTransport
 from connectors.labelfiles import LabelFiles
-from connectors.logfiles import Footers, LogFile, RowGroup, file_list, list_files, roots, rows_inside
+from connectors.logfiles import Footers, LogFile, RowGroup, file_list, list_files, roots, rows_about, rows_inside
 from connectors.mapping import Layout, Mapping, infer, model_expression
 from connectors.sql import Mapped, QueryError, Source, SqlStore, merge_spans
 from connectors.sqlasking import Fold
@@ -286,9 +286,15 @@ class DuckDbStore(SqlStore):
                 room -= cells
         return slices
 
-    async def _rows_of_files(self, spans: Sequence[Window]) -> int:
+    async def _rows_of_files(self, spans: Sequence[Window]) -> float:
         state, merged = self._state, merge_spans(spans)
-        return 0 if state is None else sum(rows_inside(groups, merged) for groups in state.groups.values())
+        return 0.0 if state is None else sum(rows_about(groups, merged) for groups in state.groups.values())
+
+    async def _only_files(self) -> bool:
+        state = self._state
+        if state is None or self._tail.rows or state.layout.where or "shadow" in state.layout.schema.fields:
+            return False
+        return all(file in state.groups for arm in state.arms for file in arm.files)
 
     async def _folded(self, sql: str, fold: Fold) -> Fold:
         await self._duckdb.stream(sql, fold.add)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from analysis.view import Window
 from connectors.base import MissingDataError
 from connectors.coltypes import Tree, family, parse_type
+from connectors.dialect import MICROS
 
 FileKind = Literal["parquet", "jsonl", "jsonl.gz"]
 
@@ -275,8 +276,18 @@ def rows_inside(groups: Sequence[RowGroup], spans: Sequence[Window]) -> int:
     return sum(
         group.rows
         for group in groups
-        if any(group.last >= w.start * 1_000_000 and group.first < w.end * 1_000_000 for w in spans)
+        if any(group.last >= w.start * MICROS and group.first < w.end * MICROS for w in spans)
     )
+
+
+def rows_about(groups: Sequence[RowGroup], spans: Sequence[Window]) -> float:
+    """Rows in the (disjoint) spans, were each row group's spread evenly over its time."""
+    rows = 0.0
+    for group in groups:
+        length = group.last - group.first + 1
+        shared = sum(max(0, min(group.last + 1, w.end * MICROS) - max(group.first, w.start * MICROS)) for w in spans)
+        rows += group.rows * shared / length
+    return rows
 
 
 def column_trees(footer: Footer) -> dict[str, Tree]:

@@ -47,9 +47,13 @@ class Asking(ABC):
         With a `fold` each slice is given to a new one instead of being kept.
         """
 
-    async def _rows_of_files(self, spans: Sequence[Window]) -> int:
-        """About how many rows of the spans this process reads from files; 0 where they are in memory or far away."""
-        return 0
+    async def _rows_of_files(self, spans: Sequence[Window]) -> float:
+        """About how many rows of the (disjoint) spans are in files of this process, by their statistics."""
+        return 0.0
+
+    async def _only_files(self) -> bool:
+        """Whether that is all of them: none in memory, none far away, none that the mapping leaves out."""
+        return False
 
     def _weight(self, schema: Schema) -> str:
         """SQL of what a row counts."""

@@ -135,22 +135,23 @@ class SampleQuery:
         )
 
 
-async def sample_rows(query: SampleQuery, spans: Sequence[Window], ask: Ask) -> CodedRows:
-    """The rows of one side of a search; weights add up to the number of rows that there are."""
+async def sample_rows(query: SampleQuery, spans: Sequence[Window], ask: Ask, known: float | None = None) -> CodedRows:
+    """The rows of one side of a search; weights add up to the number of rows that there are.
+
+    Args:
+        known: about how many rows there are, each of weight one, where that is known without asking.
+    """
     import numpy as np
 
     names = {*query.names, *query.dims}
-    scouted = blocks(spans, SCOUTED)
-    total = await ask(scouted, query.names, query.total)
-    guess = float(total.numbers("rows").sum()) * _length(spans) / max(1, _length(scouted))
-    if guess <= SCANNED_ROWS:
-        read: Sequence[Window] = spans
+    rows, everything = (known, known) if known is not None else await _scouted(query, spans, ask)
+    read: Sequence[Window] = spans
+    if rows <= SCANNED_ROWS:
         total = await ask(spans, query.names, query.total)
         rows, everything = (float(total.numbers(name).sum()) for name in ("rows", "n"))
     else:
         # A log of any size costs the same: of larger ones the rows with an outcome are read in blocks, too.
-        read = blocks(spans, SCANNED_ROWS / guess)
-        rows, everything = guess, float(total.numbers("n").sum()) * _length(spans) / _length(scouted)
+        read = blocks(spans, SCANNED_ROWS / rows)
     part = _length(read) / max(1, _length(spans))
     share = min(1.0, SAMPLE_ROWS / max(1.0, rows))
     pieces = blocks(spans, share)
@@ -175,6 +176,14 @@ async def sample_rows(query: SampleQuery, spans: Sequence[Window], ask: Ask) -> 
         np.concatenate([clean.hits, hits.hits]),
         1 / (kept * part),
     )
+
+
+async def _scouted(query: SampleQuery, spans: Sequence[Window], ask: Ask) -> tuple[float, float]:
+    """About how many rows there are, and their weight, from those of a small part of the time."""
+    scouted = blocks(spans, SCOUTED)
+    total = await ask(scouted, query.names, query.total)
+    times = _length(spans) / max(1, _length(scouted))
+    return float(total.numbers("rows").sum()) * times, float(total.numbers("n").sum()) * times
 
 
 def _length(spans: Sequence[Window]) -> int:

@@ -105,7 +105,9 @@ class SegmentQuestions(Asking):
     ) -> Fetched[CodedRows]:
         """Rows with an outcome, and some of the others, with coded dims."""
         query = await self._sample_query(outcomes, dims, cuts)
-        return await self._asked(where, lambda ask: sample_rows(query, spans, ask))
+        weighed = "weight" in (await self._mapped()).schema.fields
+        known = await self._rows_of_files(spans) if where == ALL and not weighed and await self._only_files() else None
+        return await self._asked(where, lambda ask: sample_rows(query, spans, ask, known))
 
     async def code_names(
         self, spans: Sequence[Window], wheres: Sequence[CodedWhere], where: Filter = ALL, cuts: Cuts = NO_CUTS

@@ -15,7 +15,9 @@ from analysis.segment_sample import coded, cubes, filter_of, renamed, verified
 from analysis.segments import search
 from analysis.view import Window
 from connectors import sqlsample
+from connectors.dialect import MICROS
 from connectors.duckdb_store import DuckDbStore
+from connectors.logfiles import RowGroup, rows_about
 from tests.logs import START, rows, write_parquet
 
 HOUR = Window(START, START + 3_600)
@@ -145,3 +147,23 @@ def test_blocks_lie_in_their_spans_and_cover_about_the_share(share: float) -> No
     assert all(a.end <= b.start for a, b in itertools.pairwise(pieces))
     wanted = share * sum(s.length for s in spans)
     assert sum(p.length for p in pieces) == pytest.approx(wanted, abs=len(pieces))
+
+
+async def test_the_rows_of_files_are_known_from_their_statistics_and_those_of_a_filter_are_scouted(
+    store: DuckDbStore, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlsample, "SCANNED_ROWS", 4_000)
+    known = await store.segment_rows((EARLIER,), (FAILED,), DIMS)
+    assert "count(*)" not in known.query
+    inside = (frame["ts"] < pd.to_datetime(EARLIER.end, unit="s")).sum()
+    assert known.value.n.sum() == pytest.approx(inside, rel=0.01)
+    pro = await store.segment_rows((EARLIER,), (FAILED,), DIMS, Eq("tier", "pro"))
+    assert pro.query.count("count(*)") == 1
+    assert pro.value.n.sum() == pytest.approx(inside / 2, rel=0.25)
+
+
+def test_rows_of_a_row_group_that_reaches_out_of_a_span_are_shared_out() -> None:
+    groups = [RowGroup(0, 10 * MICROS - 1, 100), RowGroup(10 * MICROS, 10 * MICROS, 7)]
+    assert rows_about(groups, (Window(0, 5),)) == pytest.approx(50)
+    assert rows_about(groups, (Window(2, 3), Window(8, 20))) == pytest.approx(37)
+    assert rows_about(groups, (Window(20, 30),)) == 0
