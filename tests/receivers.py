@@ -16,7 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 @dataclass
 class Receiver:
-    """What one server has been sent. `script` says how the next requests go: ok, 429, 500, 404, hang, close, lost.
+    """What one server has been sent. `script` says how the next requests go: ok, 429, 500, 404, hang, close, lost, and
+    for a GET also 401.
 
     hang: taken, and never answered. close: the connection ends without being read. lost: taken, and the connection ends
     before the answer.
@@ -89,6 +90,10 @@ def receiver(kind: str, script: Sequence[str] = ()) -> Iterator[Receiver]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if state.script and state.script[0] == "401":
+                state.script.pop(0)
+                self._answer(401, f"no: {self.headers.get('Authorization', '')}".encode())
+                return
             query = parse_qs(urlsplit(self.path).query)
             marks = [mark for mark in state.taken if set(query.get("tags", ())) <= set(mark.get("tags", ()))]
             self._answer(200, json.dumps(marks).encode())

@@ -1,4 +1,4 @@
-"""`mltriage doctor`: what this machine, this terminal and each source can do, and what to do where they cannot."""
+"""`mltriage doctor`: what this machine, this terminal, each source and each target can do, and what to do otherwise."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run(options: Options) -> int:
         ("configuration", list(configuration_checks(options))),
     ):
         failed |= show(title, checks)
-    for title, checks in asyncio.run(source_checks(options)):
+    for title, checks in asyncio.run(_outside_checks(options)):
         failed |= show(title, checks)
     return int(failed)
 
@@ -93,6 +93,14 @@ def configuration_checks(options: Options) -> Iterator[Check]:
     yield Check("ok", f"file {file}" if file else "no file: flags and defaults (mltriage config init writes one)")
     if not options.has_sources:
         yield Check("FAIL", "no source", "start with --logs PATH, --prometheus URL or --scrape URL, or `mltriage demo`")
+
+
+async def _outside_checks(options: Options) -> list[tuple[str, list[Check]]]:
+    """Sources and targets, all asked at the same time."""
+    from tui.target_checks import target_checks
+
+    sources, targets = await asyncio.gather(source_checks(options), target_checks(options))
+    return [*sources, *targets]
 
 
 async def source_checks(options: Options) -> list[tuple[str, list[Check]]]:

@@ -7,6 +7,7 @@ are sent, one alert per request, the texts are cut here, and open incidents are 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,3 +72,21 @@ class Alertmanager(Unasked):
         if secret:
             headers["Authorization"] = f"Bearer {secret}"
         return Request("POST", f"{self.url.rstrip('/')}/api/v2/alerts", headers, as_json([alert]))
+
+
+def status_request(url: str, secret: str) -> Request:
+    """Asks for version and state; nothing is changed by it."""
+    headers = {"Authorization": f"Bearer {secret}"} if secret else {}
+    return Request("GET", f"{url.rstrip('/')}/api/v2/status", headers)
+
+
+def read_version(content: bytes) -> str:
+    """The version from the answer to `status_request`.
+
+    Raises:
+        ValueError: no such answer.
+    """
+    try:
+        return str(json.loads(content)["versionInfo"]["version"])
+    except (TypeError, KeyError):
+        raise ValueError("no status of an Alertmanager") from None

@@ -70,3 +70,20 @@ class Grafana:
 
 def _headers(secret: str) -> dict[str, str]:
     return {"Content-Type": "application/json", "Authorization": f"Bearer {secret}"}
+
+
+def reading_request(url: str, secret: str) -> Request:
+    """Asks for one annotation: whether the token may read, and nothing is changed by it."""
+    return Request("GET", f"{url.rstrip('/')}/api/annotations?limit=1", {"Authorization": f"Bearer {secret}"})
+
+
+def read_any(content: bytes) -> int:
+    """How many annotations the answer to `reading_request` holds.
+
+    Raises:
+        ValueError: no list.
+    """
+    found = json.loads(content)
+    if not isinstance(found, list):
+        raise ValueError("no list of annotations")
+    return len(found)
