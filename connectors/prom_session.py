@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.view import Window
 from connectors.base import RejectedError, UnreachableError
-from connectors.http import Access, Answer, bare_url
+from connectors.http import Access, Answer, bare_url, without_proof
 from connectors.prom_api import Reply, decode
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def prom_session(access: Access | None = None) -> requests.Session:
 def _checked(response: requests.Response, place: str) -> Reply:
     content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     location = bare_url(response.headers.get("location", ""))
-    return decode(Answer(response.status_code, content_type, location, None, response.content), place, Any)
+    content = without_proof(response.content, response.request.headers)
+    return decode(Answer(response.status_code, content_type, location, None, content), place, Any)
 
 
 class PromClient:
