@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -13,18 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from demo.blocks import Simulation
+from demo.child import Order
 from demo.labels import Deliveries
 from demo.lines import JSONL_S, append_lines, json_lines
 from demo.metrics import LiveMetrics, write_openmetrics
 from demo.scenarios import SCENARIOS
-from demo.writer import ParquetWriter, file_stem, hours_back
+from demo.writer import ParquetWriter, file_stem, hours_back, write_span
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 TICK_S = 1.0
 _NICE = 10
-"""The older hours must not take the processor from the screen."""
+"""What is not waited for must not take the processor from the screen."""
 
 
 class FleetCollector:
@@ -83,32 +83,33 @@ class Appender:
         self._deliveries.deliver(now)
 
 
-def run(order: dict[str, Any], gone: threading.Event) -> None:
+def run(order: Order, gone: threading.Event) -> None:
     """Keep the fleet alive until `gone` is set."""
-    folder = Path(order["folder"])
-    sim = Simulation(SCENARIOS[order["scenario"]], order["seed"], order["onset"], order["rate"])
-    write_openmetrics(folder / "metrics.om", sim, order["recent"], order["now"], anchor=order["recent"])
-    server, url = serve_metrics(LiveMetrics(sim, order["recent"]))
+    folder = Path(order.folder)
+    sim = Simulation(SCENARIOS[order.scenario], order.seed, order.onset, order.rate)
+    logs = folder / "logs"
+    write_span(logs, sim, order.recent, order.shared, known_at=order.now)
+    write_openmetrics(folder / "metrics.om", sim, order.recent, order.now, anchor=order.recent)
+    server, url = serve_metrics(LiveMetrics(sim, order.recent))
     sys.stdout.write(url + "\n")
     sys.stdout.flush()
-    logs = folder / "logs"
-    logs.mkdir(exist_ok=True)
+    os.nice(_NICE)
     (folder / "labels").mkdir(exist_ok=True)
     deliveries = Deliveries(folder / "labels" / "labels.jsonl", sim)
-    for start, end in hours_back(order["recent"], order["now"]):
-        deliveries.expect(start, end, known_at=order["now"])
-    appender = Appender(logs, sim, order["now"], deliveries)
+    for start, end in hours_back(order.recent, order.now):
+        deliveries.expect(start, end, known_at=order.now)
+    appender = Appender(logs, sim, order.now, deliveries)
     writer = ParquetWriter(sim)
-    older = hours_back(order["oldest"], order["recent"])[::-1]
+    older = hours_back(order.oldest, order.recent)[::-1]
     behind = bool(older)
     while not gone.is_set():
         begun = time.monotonic()
         appender.append(time.time())
         if older:
             start, end = older.pop()
-            writer.write(logs / f"{file_stem(start)}.parquet", start, end, order["now"])
+            writer.write(logs / f"{file_stem(start)}.parquet", start, end, order.now)
         elif behind:
-            write_openmetrics(folder / "metrics.om", sim, order["oldest"], order["now"], anchor=order["recent"])
+            write_openmetrics(folder / "metrics.om", sim, order.oldest, order.now, anchor=order.recent)
             behind = False
         gone.wait(max(0.05, TICK_S - (time.monotonic() - begun)))
     server.shutdown()
@@ -116,8 +117,7 @@ def run(order: dict[str, Any], gone: threading.Event) -> None:
 
 def main() -> None:
     """Run what the first argument orders until standard input ends, which it does when the parent does."""
-    order = json.loads(sys.argv[1])
-    os.nice(_NICE)
+    order = Order.from_json(sys.argv[1])
     gone = threading.Event()
 
     def watch() -> None:
@@ -129,7 +129,7 @@ def main() -> None:
     try:
         run(order, gone)
     finally:
-        shutil.rmtree(order["folder"], ignore_errors=True)
+        shutil.rmtree(order.folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import select
-import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, cast
+from typing import Self
 
 from demo.blocks import Simulation
+from demo.child import RECENT_HOURS, Child, scenario_named
 from demo.fleet import FLEET
 from demo.lines import JSONL_S, append_lines, json_lines
 from demo.metrics import write_openmetrics
 from demo.scenarios import SCENARIOS, Scenario, Truth, truth_of
 from demo.vary import varied
 from demo.writer import file_stem, write_span
-
-RECENT_HOURS = 5.0
-"""What a live fleet writes before anything else: enough for half an hour and its eight reference windows."""
-
-_START_TIMEOUT_S = 20.0
-_STOP_TIMEOUT_S = 5.0
-
-
-def scenario_named(name: str) -> Scenario:
-    """The scenario of that name. Raises ValueError, which names those that exist."""
-    if name not in SCENARIOS:
-        raise ValueError(f"no scenario {name!r}; there are {', '.join(SCENARIOS)}")
-    return SCENARIOS[name]
 
 
 def write(
@@ -86,20 +67,17 @@ def _readme(out: Path, scenario: Scenario, seed: int, hours: float, end: float) 
 
 
 class LiveFleet:
-    """A fleet that goes on: one child process appends rows, serves /metrics and writes the older hours.
+    """A fleet that goes on: one child process appends rows, serves /metrics and writes the older hours."""
 
-    The child ends, and removes `folder`, when `stop` is called or this process is gone.
-    """
-
-    def __init__(self, folder: Path, truth: Truth, child: subprocess.Popen[bytes], metrics_url: str) -> None:
-        self.folder = folder
-        self.logs = folder / "logs"
-        self.labels = folder / "labels"
+    def __init__(self, child: Child, truth: Truth, metrics_url: str) -> None:
+        self.child = child
+        self.folder = child.folder
+        self.logs = self.folder / "logs"
+        self.labels = self.folder / "labels"
         """What was not known when its row was written."""
-        self.history = folder / "metrics.om"
+        self.history = self.folder / "metrics.om"
         self.metrics_url = metrics_url
         self.truth = truth
-        self.child = child
 
     @classmethod
     def start(
@@ -112,41 +90,39 @@ class LiveFleet:
         rate: float = 1.0,
         recent_hours: float = RECENT_HOURS,
     ) -> Self:
-        """Write the last `recent_hours` and start the child, which adds the rest of `hours`.
+        """Start the child (see `Child.start`) and return when the last `recent_hours` are written."""
+        return cls.of(
+            Child.start(
+                scenario,
+                seed=seed,
+                minutes_after_onset=minutes_after_onset,
+                hours=hours,
+                rate=rate,
+                recent_hours=recent_hours,
+            )
+        )
 
-        A negative `minutes_after_onset` puts the fault into the future. Raises ValueError for an unknown scenario and
-        RuntimeError when the child does not start.
+    @classmethod
+    def of(cls, child: Child) -> Self:
+        """Write the newest part of the history while the child writes the rest; it goes on with the older hours.
+
+        Raises RuntimeError when the child does not start.
         """
-        chosen = scenario_named(scenario)
-        minutes = chosen.minutes_after_onset if minutes_after_onset is None else minutes_after_onset
-        now = time.time()
-        sim = Simulation(chosen, seed, now - 60 * minutes, rate)
-        folder = Path(tempfile.mkdtemp(prefix="mltriage-demo-"))
-        recent = now - 3_600 * min(hours, recent_hours)
-        order = {
-            "folder": str(folder),
-            "scenario": chosen.name,
-            "seed": seed,
-            "onset": sim.onset,
-            "rate": rate,
-            "oldest": now - 3_600 * hours,
-            "recent": recent,
-            "now": now,
-        }
-        child = _spawn(order, folder)
+        order, folder = child.order, child.folder
         try:
+            sim = Simulation(SCENARIOS[order.scenario], order.seed, order.onset, order.rate)
             (folder / "labels").mkdir(exist_ok=True)
-            write_span(folder / "logs", sim, recent, now, known_at=now)
-            truth = truth_of(chosen, seed, sim.onset)
+            write_span(folder / "logs", sim, order.shared, order.now, known_at=order.now)
+            truth = truth_of(sim.scenario, order.seed, order.onset)
             (folder / "truth.json").write_text(truth.to_json(), encoding="utf-8")
-            return cls(folder, truth, child, _metrics_url(child, folder))
+            return cls(child, truth, child.metrics_url())
         except BaseException:
-            _end(child, folder)
+            child.stop()
             raise
 
     def stop(self) -> None:
         """End the child and remove the folder. May be called twice."""
-        _end(self.child, self.folder)
+        self.child.stop()
 
     def __enter__(self) -> Self:
         return self
@@ -155,41 +131,3 @@ class LiveFleet:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def _spawn(order: dict[str, object], folder: Path) -> subprocess.Popen[bytes]:
-    root = str(Path(__file__).resolve().parent.parent)
-    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    with (folder / "child.log").open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "demo.live", json.dumps(order)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env={**os.environ, "PYTHONPATH": path},
-            start_new_session=True,
-        )
-
-
-def _metrics_url(child: subprocess.Popen[bytes], folder: Path) -> str:
-    """The first line that the child prints."""
-    stdout = cast(IO[bytes], child.stdout)
-    ready, _, _ = select.select([stdout], [], [], _START_TIMEOUT_S)
-    line = stdout.readline() if ready else b""
-    if not line:
-        said = (folder / "child.log").read_text(encoding="utf-8", errors="replace")[-2_000:]
-        raise RuntimeError(f"the live fleet did not start: {said or 'no answer'}")
-    return line.decode().strip()
-
-
-def _end(child: subprocess.Popen[bytes], folder: Path) -> None:
-    """Closing its input tells the child to go."""
-    for stream in (child.stdin, child.stdout):
-        if stream is not None:
-            stream.close()
-    try:
-        child.wait(_STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-    shutil.rmtree(folder, ignore_errors=True)

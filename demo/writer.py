@@ -1,4 +1,4 @@
-"""Rows to files: one zstd Parquet file per hour, sorted by time, each complete before it has its name."""
+"""Rows to files: one zstd Parquet file per hour, one model after the other, each complete before it has its name."""
 
 from __future__ import annotations
 
@@ -89,9 +89,7 @@ class ParquetWriter:
             self._db.register(model.name, numpy_columns(rows(self._sim, model, start, end)))
         union = " UNION ALL BY NAME ".join(_select(self._sim, model, known_at) for model in models)
         temporary = path.with_suffix(".tmp")
-        self._db.execute(
-            f"COPY (SELECT * FROM ({union}) ORDER BY ts) TO '{_quoted(temporary)}' (FORMAT parquet, COMPRESSION zstd)"
-        )
+        self._db.execute(f"COPY (SELECT * FROM ({union})) TO '{_quoted(temporary)}' (FORMAT parquet, COMPRESSION zstd)")
         for model in models:
             self._db.unregister(model.name)
         temporary.replace(path)

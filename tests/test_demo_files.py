@@ -73,7 +73,7 @@ def test_hours_back_cuts_at_full_hours_newest_first() -> None:
     assert hours_back(10, 10) == []
 
 
-def test_the_files_hold_every_row_once_and_in_order(tmp_path: Path) -> None:
+def test_the_files_hold_every_row_once_and_each_models_in_order(tmp_path: Path) -> None:
     seen: list[float] = []
     sim = write_history(
         tmp_path,
@@ -91,8 +91,9 @@ def test_the_files_hold_every_row_once_and_in_order(tmp_path: Path) -> None:
     assert seen[-1] == NOW - 7_200
     for path in tmp_path.iterdir():
         assert path.suffix == ".parquet"
-        times = [row[0] for row in asked(f"SELECT epoch_us(ts) FROM '{path}'")]
-        assert times == sorted(times)
+        for model in FLEET.models:
+            times = [row[0] for row in asked(f"SELECT epoch_us(ts) FROM '{path}' WHERE model = '{model.name}'")]
+            assert times == sorted(times)
 
 
 def test_logged_nulls_say_what_is_missing(tmp_path: Path) -> None:
@@ -250,7 +251,7 @@ def test_a_live_fleet_goes_on_adds_older_hours_and_leaves_nothing_behind() -> No
             )
             assert now_value >= float(value)
         child, folder = fleet.child, fleet.folder
-    assert not running(child.pid)
+    assert not running(child.process.pid)
     assert not folder.exists()
 
 
@@ -264,7 +265,7 @@ def test_the_child_ends_and_cleans_up_when_its_parent_is_killed() -> None:
         "import sys, time\n"
         "from demo.run import LiveFleet\n"
         "fleet = LiveFleet.start('healthy', hours=1, rate=0.1, recent_hours=0.2)\n"
-        "print(fleet.child.pid, fleet.folder, flush=True)\n"
+        "print(fleet.child.process.pid, fleet.folder, flush=True)\n"
         "sys.stdin.read()\n"
     )
     parent = subprocess.Popen(

@@ -15,6 +15,7 @@ from tui.config_schema import Config, Incidents, LogSource, ScrapeSource, Slo
 from tui.options import Flags, Options, resolve
 
 if TYPE_CHECKING:
+    from demo.run import LiveFleet
     from demo.scenarios import Scenario, Truth
 
 
@@ -90,18 +91,22 @@ def run(spec: FleetSpec, flags: Flags) -> int:
     scenario = _scenario(spec.scenario)
     config = Config(slos=SLOS, incidents=Incidents(environment="demo"))
     options = replace(resolve(flags, Loaded(config), time.time()), demo=True)
-    from demo.run import LiveFleet
+    from demo.child import Child
 
+    # Before the screen is imported: both cores work from the first moment on.
+    child = Child.start(
+        spec.scenario,
+        seed=spec.seed,
+        minutes_after_onset=spec.minutes_after_onset,
+        hours=spec.hours,
+        rate=spec.rate,
+    )
     fleets: list[LiveFleet] = []
 
     def start() -> Options:
-        fleet = LiveFleet.start(
-            spec.scenario,
-            seed=spec.seed,
-            minutes_after_onset=spec.minutes_after_onset,
-            hours=spec.hours,
-            rate=spec.rate,
-        )
+        from demo.run import LiveFleet
+
+        fleet = LiveFleet.of(child)
         fleets.append(fleet)
         return replace(
             options,
@@ -113,13 +118,12 @@ def run(spec: FleetSpec, flags: Flags) -> int:
         )
 
     gc.disable()  # as for the screen without a demo: `tui.app` turns it on again after the first paint
-    from tui.app import run as run_screen
-
     try:
+        from tui.app import run as run_screen
+
         status = run_screen(options, start)
     finally:
-        for fleet in fleets:
-            fleet.stop()
+        child.stop()
     for fleet in fleets:
         _say(_summary(scenario, fleet.truth))
     _say("The fleet has stopped and its data are gone; mltriage demo --write DIR keeps them.")
