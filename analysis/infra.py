@@ -92,11 +92,11 @@ def memory_case(reading: Reading, limit: float | None, frame: Frame) -> Case | N
         return None
     bound = min(max(MEMORY_HORIZON_S / max(left, 60.0) if rising else 0.0, 2.0 if near else 0.0), 10.0)
     before = f"{measured(reading.baseline, series.unit)} -> " if math.isfinite(reading.baseline) else ""
-    until = f", limit in ~{duration(left)}" if rising else ""
+    until = f"full in ~{duration(left)}, " if rising else ""
     return _case(
         Signal.INFRA,
         reading,
-        f"memory {before}{measured(float(v[-1]), series.unit)} of {measured(limit, series.unit)}{until}",
+        f"memory {until}{before}{measured(float(v[-1]), series.unit)} of {measured(limit, series.unit)}",
         bound,
         frame,
         now=float(v[-1]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from analysis.answer import Signal
 from tui.cli import mltriage
 from tui.config import schema_keys
 from tui.screens.help import EXPLAINED, HelpScreen
-from tui.screens.numbers import NUMBERS, sentence
+from tui.screens.number import sentence
+from tui.screens.numbers import NUMBERS
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ("run", "test", ".ci/run")
@@ -181,3 +183,43 @@ def test_the_walk_shows_the_steps_that_the_program_takes() -> None:
     headings = [line for line in text_of("docs/walk.md").splitlines() if line.startswith("## ")]
     assert headings == [f"## {i}. {words}" for i, (_, words, _) in enumerate(STEPS, 1)]
     assert "Written by `python -m bench.walk`" in text_of("docs/walk.md")
+
+
+SPELLED = {"state", "signal", "when", "model", "where", "change", "course", "metric", "note", "feature", "direction"}
+"""Columns of words and of pictures, and those whose header says it all."""
+
+TABLES = {
+    "overview": ("changes", "models", "segment_table"),
+    "latency": ("latency",),
+    "errors": ("errors",),
+    "features": ("features",),
+    "infra": ("infra",),
+    "accuracy": ("accuracy",),
+    "versions": ("versions", "shadow"),
+    "split": ("split",),
+    "mix": ("mix",),
+}
+"""Page -> the widgets whose columns it shows."""
+
+
+WORDS_OF: dict[str, set[str]] = defaultdict(
+    set,
+    {
+        "segment_table": {"segment"},
+        "models": {"version"},
+        "errors": {"error type"},
+        "accuracy": {"score"},
+        "versions": {"measure", "verdict", "of what"},
+        "shadow": {"shadow", "of"},
+        "mix": {"value"},
+    },
+)
+"""Columns of one table that hold no number."""
+
+
+@pytest.mark.parametrize("page", TABLES)
+def test_every_column_of_numbers_is_explained_on_its_page(page: str) -> None:
+    told = {part for number in NUMBERS[page] for part in number.name.split(", ")}
+    for widget in TABLES[page]:
+        columns = set(re.findall(r'Column\("([^"{]+)"', text_of(f"widgets/{widget}.py"))) - SPELLED - WORDS_OF[widget]
+        assert columns <= told, f"{page}: {sorted(columns - told)} of {widget}"

@@ -40,13 +40,14 @@ def test_a_leak_tells_when_the_limit_is_reached_and_when_it_began() -> None:
     assert abs(finding.onset - ONSET) <= 120
     assert finding.now == pytest.approx(2.3 * GIB, rel=0.03)
     assert finding.baseline == pytest.approx(1.5 * GIB, rel=0.01)
-    assert finding.title.startswith("r1 memory 1.5Gi -> 2.3Gi of 4Gi, limit in ~3")
+    assert finding.title.startswith("r1 memory full in ~3")
+    assert finding.title.endswith(", 1.5Gi -> 2.3Gi of 4Gi")
     assert (finding.model, finding.subject, finding.check) == ("shop", "memory", "memory")
 
 
 def test_a_leak_that_is_older_than_the_baseline_is_found_too() -> None:
     (case,) = cases_of(growing(FRAME.span.start, 0.01 * GIB, start=0.5 * GIB), LIMIT)
-    assert "limit in ~" in case.finding.title
+    assert "full in ~" in case.finding.title
 
 
 def test_a_heap_that_is_collected_is_no_leak() -> None:
@@ -71,14 +72,15 @@ def test_ten_minutes_of_climbing_without_history_are_no_leak_yet() -> None:
 
 def test_a_share_of_memory_has_one_as_its_limit() -> None:
     (case,) = cases_of(gauge("memory", lambda t: 0.5 + max(0.0, t - ONSET) / 60 * 0.02, noise=0.002, replica="r1"))
-    assert "of 100%, limit in ~" in case.finding.title
+    assert "full in ~" in case.finding.title
+    assert case.finding.title.endswith("of 100%")
 
 
 def test_memory_near_its_limit_is_a_warning_without_a_slope() -> None:
     (case,) = cases_of(gauge("memory", after(FRAME.live.start, 3.8 * GIB, 2 * GIB), unit="B", replica="r1"),
                        gauge("memory_limit", steady(4 * GIB), unit="B", replica="r1"))  # fmt: skip
     assert case.finding.severity is Severity.WARNING
-    assert "limit in" not in case.finding.title
+    assert "full in" not in case.finding.title
 
 
 def test_memory_without_a_limit_says_nothing() -> None:
@@ -92,7 +94,8 @@ def test_a_leak_without_history_has_no_baseline() -> None:
     )  # fmt: skip
     (case,) = cases_of(new, LIMIT)
     assert case.finding.baseline is None
-    assert case.finding.title.startswith("r1 memory 2.5Gi of 4Gi")
+    assert case.finding.title.startswith("r1 memory full in ~")
+    assert case.finding.title.endswith(", 2.5Gi of 4Gi")
 
 
 @pytest.mark.parametrize("metric", ["restarts", "oom"])

@@ -91,10 +91,11 @@ def _right(found: ShadowRow) -> Run:
     split = f"{count(found.only_shadow_right)} to {count(found.only_live_right)}"
     if found.p is None or found.p_always is None:
         return (f"too few labels: {split}", "dim")
+    tests = f"p {_p(found.p_always)}, McNemar {_p(found.p)}"
     if found.p_always < SURE:
         worse = found.only_shadow_right < found.only_live_right
-        return (f"{'worse' if worse else 'better'}, {split}, p {_p(found.p_always)}", "warning" if worse else "")
-    return (f"not told apart, {split}, p {_p(found.p_always)}", "dim")
+        return (f"{'worse' if worse else 'better'}, {split}, {tests}", "warning" if worse else "")
+    return (f"unclear, {split}, {tests}", "dim")
 
 
 def _p(value: float) -> str:

@@ -12,7 +12,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.keys import KEYS
-from tui.screens.numbers import NUMBERS, sentence
+from tui.screens.number import sentence
+from tui.screens.numbers import NUMBERS
 
 EXPLAINED = {
     "overview": (
