@@ -12,13 +12,18 @@ from typing import Any
 from analysis.answer import PanelStatus, Snapshot
 from analysis.printable import printable
 from analysis.words import duration, measured, percent, quantity, ratio
+from incidents.events import Kind
 from incidents.reading import History
-from incidents.record import DELIVERY, Incident, Line, Reading
+from incidents.record import DELIVERY, Incident, Line, Reading, silencer_of
 from incidents.silencing import held, silence_words
 
 SCHEMA = 1
 HANDOFF_LINES = 12
 HANDOFF_WIDTH = 120
+QUIET = (Kind.NOTIFY_QUEUED, Kind.NOTIFY_SENDING, Kind.NOTIFY_OK, Kind.NOTIFY_RETRY)
+"""Deliveries that went as they should: a postmortem names those that did not."""
+
+CLOSING = (Kind.STATUS, Kind.RESOLVED)
 HANDOFF_SILENCES = 2
 """Silences that the next shift is told of, the newest that last; one line stays for what happened last."""
 TEXT_CHARS = 100_000
@@ -112,8 +117,8 @@ def handoff(incident: Incident, now: float) -> str:
         f"impact: {incident.impact or 'not written down yet'}",
         f"roles: {', '.join(f'{role} {who}' for role, who in incident.roles.items()) or 'none taken'}",
         f"told: {', '.join(f'{t} {s}' for t, s in incident.told.items()) or 'nobody outside mltriage'}",
-        f"done when: {'; '.join(incident.criteria) or 'no exit criterion written down'}",
     ]
+    lines += [f"done when: {'; '.join(incident.criteria)}"] if incident.criteria else []
     lines += [f"silence: {silence_words(one, now)}" for one in incident.silences if held(one, now)][-HANDOFF_SILENCES:]
     spoken = [line for line in incident.timeline if not line.kind.startswith(DELIVERY) and not line.retracted]
     latest = [f"{utc(line.t)} {line.actor.user}: {line.text}" for line in spoken[-(HANDOFF_LINES - len(lines)) :]]
@@ -121,10 +126,12 @@ def handoff(incident: Incident, now: float) -> str:
 
 
 def reading_words(reading: Reading) -> str:
-    """`latency fraud p99 182ms -> 712ms x3.9, region=eu-w1 83% of the change`."""
+    """`latency fraud p99 182ms -> 712ms x3.9, 83% of the change in region=eu-w1`."""
     where = " ".join(f"{dim}={value}" for dim, value in reading.where)
-    share = f" {percent(reading.share)} of the change" if reading.share is not None else ""
-    return f"{reading.signal} {reading.model} {reading.title}{f', {where}{share}' if where else ''}"
+    share = f"{percent(reading.share)} of the change in " if reading.share is not None else ""
+    # A title such as "version 41 -> 42" names its signal already.
+    signal = "" if reading.title.startswith(reading.signal) else f"{reading.signal} "
+    return f"{signal}{reading.model} {reading.title}{f', {share}{where}' if where else ''}"
 
 
 def queries(snapshot: Snapshot | None) -> dict[str, str]:
@@ -164,10 +171,27 @@ def _took(seconds: float | None) -> str:
 
 
 def _summary(known: Incident) -> Iterable[str]:
-    began = f"At {utc(known.onset)}" if known.onset is not None else "At a moment that could not be told"
+    began = f"At {utc(known.onset)} (estimated)" if known.onset is not None else "At a moment that could not be told"
     first = reading_words(known.readings[0]) if known.readings else known.title
-    end = f" It was {known.status} at {utc(known.resolved)}." if known.resolved is not None else " It is still open."
-    return [f"{began}: {_text(first)}.{end}", "", "_One paragraph for a reader who was not there._"]
+    told = "; ".join(_course(known))
+    return [f"{began}: {_text(first)}. {_text(told)}.", "", "_One paragraph for a reader who was not there._"]
+
+
+def _course(known: Incident) -> Iterable[str]:
+    """What was done after which time, from the onset where it is known."""
+    took, who = times(known), known.declared_by.user if known.declared_by is not None else "somebody"
+    if took.detect is not None:
+        yield f"mltriage showed it after {duration(took.detect)}"
+    yield f"{who} declared it{f' after {duration(took.declare)}' if took.declare is not None else ''}"
+    if took.mitigate is not None and took.mitigate != took.resolve:
+        yield f"mitigated after {duration(took.mitigate)}"
+    if known.resolved is None:
+        yield "still open"
+        return
+    words = (line.text.partition(": ") for line in reversed(known.timeline) if line.kind in CLOSING)
+    why = next((after for status, _, after in words if status == str(known.status)), "")
+    when = f"after {duration(took.resolve)}" if took.resolve is not None else f"at {utc(known.resolved)}"
+    yield f"{known.status} {when}{f': {why}' if why else ''}"
 
 
 def _impact(known: Incident) -> list[str]:
@@ -205,12 +229,27 @@ def _detection(known: Incident) -> Iterable[str]:
         lines.append(f"Window {utc(float(known.window[0]))} to {utc(float(known.window[1]))}.")
     if known.filter:
         lines.append(f"Rows: {_text(known.filter)}.")
+    told = _first_told(known)
+    lines.append(
+        f"Told: {_text(', '.join(f'{name} {utc(t)}' for name, t in told.items()) or 'nobody outside mltriage')}."
+    )
     return lines
+
+
+def _first_told(known: Incident) -> dict[str, float]:
+    """When each target first knew of it."""
+    silencers = {silencer_of(silence.at) for silence in known.silences}
+    found: dict[str, float] = {}
+    for line in known.timeline:
+        name = line.text.partition(":")[0]
+        if line.kind == Kind.NOTIFY_OK and name not in silencers:
+            found.setdefault(name, line.t)
+    return found
 
 
 def _timeline(known: Incident) -> Iterable[str]:
     moments = [(known.onset, "", "onset (estimated)")] if known.onset is not None else []
-    moments += [(line.t, line.actor.user, _said(line)) for line in known.timeline]
+    moments += [(line.t, line.actor.user, _said(line)) for line in known.timeline if line.kind not in QUIET]
     rows = sorted(moments, key=lambda row: row[0] or 0.0)
     return [
         "| time | who | what |",

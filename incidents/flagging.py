@@ -48,14 +48,22 @@ def draft(
         others: the same answer with other models in focus, kept for whoever replays it.
         screen: the text that was on the screen, or the report.
     """
-    same = [f for f in snapshot.findings if finding is not None and f.model == finding.model and f != finding]
-    told = ([finding] if finding is not None else []) + [f for f in same if f.severity.rank >= Severity.WARNING.rank]
+    told = _told_with(finding, snapshot.findings) if finding is not None else []
     severity, reason = severity_of(finding, snapshot.budgets)
     blobs = {"snapshot": Blob(encode(snapshot, others), "json")}
     if screen:
         blobs["screen"] = Blob(screen.encode("utf-8", "backslashreplace"), "txt")
     readings = tuple(reading_of(f) for f in told[:READINGS])
     return Draft(title_of(snapshot, finding), severity, reason, readings, snapshot, blobs)
+
+
+def _told_with(finding: Finding, findings: Iterable[Finding]) -> list[Finding]:
+    """A finding, the rest of its story (what it brought about may be milder than it), and what else is wrong there."""
+    others = [f for f in findings if f.model == finding.model and f != finding]
+    story = finding.folded_into or finding.key
+    of_it = [f for f in others if story in (f.key, f.folded_into)]
+    rest = [f for f in others if f not in of_it and f.severity.rank >= Severity.WARNING.rank]
+    return [finding, *of_it, *rest]
 
 
 def title_of(snapshot: Snapshot, finding: Finding | None) -> str:

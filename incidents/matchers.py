@@ -63,10 +63,15 @@ def format_matchers(matchers: Iterable[Matcher]) -> str:
     return " ".join(map(str, matchers))
 
 
-def matchers_of(model: str, where: Iterable[tuple[str, str]]) -> tuple[Matcher, ...]:
-    """The alerts of a model in a segment, whose dimensions are taken for labels of the same names."""
+def matchers_of(model: str, where: Iterable[tuple[str, str]], *, but: str = "") -> tuple[Matcher, ...]:
+    """The alerts of a model in a segment, whose dimensions are taken for labels of the same names.
+
+    Args:
+        but: the name of an alert that is not to fall silent with them.
+    """
     named = [("model", model), *where] if model else list(where)
-    return tuple(Matcher(label, "=", value) for label, value in named if _ONE.fullmatch(f'{label}="x"') and value)
+    own = tuple(Matcher(label, "=", value) for label, value in named if _ONE.fullmatch(f'{label}="x"') and value)
+    return (*own, Matcher("alertname", "!=", but)) if own and but else own
 
 
 def borne(matchers: Iterable[Matcher], alerts: Iterable[Mapping[str, str]]) -> tuple[Matcher, ...]:

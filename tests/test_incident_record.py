@@ -228,6 +228,38 @@ def test_the_postmortem_has_its_headings_its_numbers_and_the_queries(tmp_path: P
     assert "what the screen said" in text
 
 
+def test_the_postmortem_tells_the_course_and_only_deliveries_that_went_wrong(tmp_path: Path) -> None:
+    clock = Ticking(NOW)
+    journal = journal_at(tmp_path, clock=clock)
+    incident = flagged(journal)
+    event = journal.history(incident).events[0].id
+    for kind, target in ((Kind.NOTIFY_RETRY, "am"), (Kind.NOTIFY_OK, "am"), (Kind.NOTIFY_FAILED, "chat")):
+        clock.later(30)
+        journal.append(
+            incident, kind, {"target": target, "event": event, "n": 1, "reason": "gone" * (target == "chat")}
+        )
+    clock.later(300)
+    journal.append(incident, Kind.RESOLVED, {"text": "rolled back to 41"})
+    text = as_markdown(told(journal, incident))
+    summary = text.split("## Summary")[1].split("## Impact")[0]
+    assert "alice declared it after" in summary
+    assert "resolved after" in summary
+    assert "m: rolled back to 41." in summary
+    timeline = text.split("## Timeline")[1].split("## Evidence")[0]
+    assert "chat: failed (gone)" in timeline
+    assert "am:" not in timeline
+    assert "Told: am 2026-" in text
+
+
+def test_what_a_change_has_brought_about_is_kept_with_it_although_it_is_milder(tmp_path: Path) -> None:
+    snapshot = sample()
+    first, *_ = snapshot.findings
+    mild = replace(first, subject="p50", title="p50 90ms -> 99ms", severity=Severity.INFO, folded_into=first.key)
+    other = replace(mild, subject="p95", title="p95", folded_into=None)
+    wanted = draft(replace(snapshot, findings=(first, mild, other)), first)
+    assert [reading.title for reading in wanted.readings] == [first.title, "p50 90ms -> 99ms"]
+
+
 def test_text_from_outside_is_only_text_in_an_export(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
     incident = flagged(journal)

@@ -60,3 +60,10 @@ def test_a_matcher_holds_back_what_alertmanager_would() -> None:
         ("model=fraud alertname=~[", False),
     ):
         assert matches(parse_matchers(text), alert) is held, text
+
+
+def test_the_alert_of_the_incident_itself_is_left_out_of_what_is_offered() -> None:
+    offered = matchers_of("fraud", (("region", "eu"),), but="MltriageIncident")
+    assert format_matchers(offered) == 'model="fraud" region="eu" alertname!="MltriageIncident"'
+    assert not matches(offered, {"model": "fraud", "region": "eu", "alertname": "MltriageIncident"})
+    assert matchers_of("", (), but="MltriageIncident") == ()

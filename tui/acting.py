@@ -188,6 +188,7 @@ class Acting(Responding):
         from analysis.words import duration
         from incidents.events import Kind
         from incidents.matchers import matchers_of, parse_matchers
+        from incidents.targets.alertmanager import ALERT
         from tui.firing import firing, held_back
         from tui.screens.confirm import ConfirmScreen
         from tui.screens.silence import SilenceScreen
@@ -198,7 +199,9 @@ class Acting(Responding):
         async def look() -> Firing:
             return await (firing(target) if replaced is None else held_back(target, reference))
 
-        matchers = matchers_of(known.model, segment) if replaced is None else parse_matchers(replaced.matchers)
+        # The incident itself goes on to be told: whoever silences the noise still wants to know how it ends.
+        offered = matchers_of(known.model, segment, but=ALERT)
+        matchers = offered if replaced is None else parse_matchers(replaced.matchers)
         comment = known.title if replaced is None else replaced.comment
         form = SilenceScreen(_named(target), matchers, comment, look, extends=replaced is not None)
         asked = await self.push_screen_wait(form)

@@ -127,9 +127,11 @@ class Triage(Acting):
         """Go on telling the targets of incidents where an earlier run has stopped."""
         from tui.incident_delivery import keep_delivering
 
-        await keep_delivering(
-            self.options, lambda text, bad: self.notify(text, severity="error" if bad else "information")
-        )
+        def say(text: str, bad: bool) -> None:
+            if bad or self.main.page != "incidents":  # the page shows each delivery where the eye is
+                self.notify(text, severity="error" if bad else "information")
+
+        await keep_delivering(self.options, say)
 
     @work(exclusive=True, group="outside", exit_on_error=False)
     async def _outside_loop(self, session: Session) -> None:

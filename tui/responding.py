@@ -39,6 +39,9 @@ LOOK_EVERY_S = 1.0
 ROLES = ("commander", "scribe", "comms", "operations")
 """Roles that are offered; any other word will do."""
 
+SAID = {"silenced": "silence", "unsilenced": "end of a silence", "paged": "page"}
+"""What is said to be saved, where the kind of its event is no word for that."""
+
 CLOSED = ("resolved", "false alarm")
 
 PATIENCE_S = 0.03
@@ -341,7 +344,7 @@ class Responding(Comparing):
             copied = await copy(f"{incident} {kind}: {said}\n", self)
             self.notify(f"NOT SAVED: {kind} {said}: {error}; {copied.words}", severity="error", timeout=LOUD_S)
             return
-        self._tell(journal, saved, f"saved {kind} of {incident}")
+        self._tell(journal, saved, f"saved {SAID.get(kind, kind)} of {incident}")
         if data.get("status") in CLOSED and (left := self.silences_of(incident)):
             words = "; ".join(words for _, words in left)
             self.notify(f"still silent: {words}. W and Z end that", severity="warning", timeout=LOUD_S)
