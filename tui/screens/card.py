@@ -189,6 +189,8 @@ class CardScreen(ModalScreen[None]):
             yield Label("Enter saves   Tab next field   Space ticks   1-5 severity   Esc cancels", id="keys")
 
     def on_mount(self) -> None:
+        for field in self.query(Input):
+            field.cursor_blink = False  # two frames a second for somebody who thinks
         self.query_one("#join" if self._offer.alike is not None else "#title").focus()
         self.call_after_refresh(self._shown)
 

@@ -118,6 +118,8 @@ class SilenceScreen(ModalScreen[Asked | None]):
             yield Label("Enter goes on (you are asked once more)   Tab next field   Esc cancels", id="keys")
 
     def on_mount(self) -> None:
+        for field in self.query(Input):
+            field.cursor_blink = False  # two frames a second for somebody who thinks
         self.query_one("#matchers").focus()
         self._find_out()
 
