@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from analysis.answer import (
     AccuracyPanel,
     ConfidencePanel,
@@ -31,29 +28,25 @@ from analysis.causes import told
 from analysis.confidence import confidence_panel
 from analysis.detect import Detected, as_of, detect
 from analysis.errors import errors_panel
-from analysis.evidence import LogEvidence, NumericBins, Traffic
+from analysis.evidence import Traffic
 from analysis.exported import exported_of, exported_panel
 from analysis.gauges import Reading
 from analysis.infra_panel import infra_panel
 from analysis.knee import knee_of
-from analysis.latency import QUANTILES, latency_panel, percentiles, summary
+from analysis.latency import QUANTILES, latency_panel
+from analysis.model_rows import model_row
 from analysis.objectives import Objective
 from analysis.reliability import accuracy_panel
 from analysis.seasons import LeftOut, baseline_notes, on_other_days, usable
 from analysis.settling import LONGEST_STEP, Standing, earlier, minutes_to_believe, must_settle, progress, settle
 from analysis.shadow import shadow_panel
-from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum, window_sums
+from analysis.slices import key_index
 from analysis.together import together
 from analysis.trust import LabelJudgement
 from analysis.view import Frame, View
 from analysis.voices import Evidence, ModelEvidence, newest_of
 
 __all__ = ["Evidence", "Judgement", "evaluate", "judge", "picture"]
-
-Floats = NDArray[np.float64]
-
-TREND_COLUMNS = 30
-"""Columns of the trend sparkline in the table of models."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +104,10 @@ def judge(
     findings = told([case.finding for case in cases], frame.step)
     by_key = {case.finding.key: case for case in cases}
     rows = sorted(
-        (_row(model, logs, frame, findings, features.get(model.name, ()), labels.get(model.name)) for model in models),
+        (
+            model_row(model, logs, frame, findings, features.get(model.name, ()), labels.get(model.name))
+            for model in models
+        ),
         key=lambda row: (-row.state.rank, not row.stale, row.model),
     )
     return Judgement(
@@ -185,94 +181,6 @@ def picture(
         notes=(*_baseline_notes(evidence, judgement, view), *evidence.notes),
         accuracy=_accuracy(evidence, judgement, view, now, focus),
     )
-
-
-def _row(
-    model: ModelEvidence,
-    logs: LogEvidence | None,
-    frame: Frame,
-    findings: tuple[Finding, ...],
-    features: tuple[FeatureRow, ...],
-    labels: LabelJudgement | None,
-) -> ModelRow:
-    own = [finding for finding in findings if finding.model == model.name]
-    state = max((finding.severity for finding in own), key=lambda s: s.rank, default=Severity.OK)
-    stale = model.stale or any(finding.signal is Signal.STALENESS for finding in own)
-    traffic = model.traffic
-    rate, errors, newest, compared = None, None, None, False
-    trend: tuple[float, ...] = ()
-    latency: dict[str, float | None] = {"p50": None, "p90": None, "p95": None, "p99": None}
-    versions: tuple[str, ...] = ()
-    if traffic is not None:
-        requests = traffic.requests
-        n = model_counts(requests, model.name)
-        live = grid(requests.t, n, frame.live, requests.step)
-        seen = _seen_s(frame, model.newest, requests.step)
-        total = float(live.sum())
-        compared = bool(window_sums(requests.t, n, frame.references).any())
-        rate = total / seen if seen else None
-        rows = requests.t[n > 0]
-        if len(rows):
-            newest = float(rows.max()) + requests.step
-            newest = newest if model.newest is None else min(newest, model.newest)
-        errors = _error_ratio(model, frame)
-        trend = tuple(live / requests.step)
-        at = key_index(requests.keys, model=model.name)
-        by_version = window_sum(requests.t, requests.n[:, at], frame.live)
-        versions = tuple(requests.keys[int(at[i])][1] for i in np.argsort(-by_version) if by_version[i] > 0)
-    if traffic is not None and traffic.latency is not None:
-        own_latency = model_histogram(traffic.latency, model.name)
-        bins = own_latency.bins
-        if isinstance(bins, NumericBins) and own_latency.n.any():
-            live_counts = grid(own_latency.t, own_latency.n[:, 0], frame.live, own_latency.step)
-            latency = summary(live_counts.sum(axis=0), bins)
-            trend = tuple(float(v) for v in percentiles(_columns(live_counts), bins)[:, 3])
-    confidence = None
-    if logs is not None and logs.confidence is not None and (model.name,) in logs.confidence.keys:
-        of_model = model_histogram(logs.confidence, model.name)
-        scored = float(window_sum(of_model.t, of_model.n[:, 0], frame.live).sum())
-        if scored:
-            confidence = float(window_sum(of_model.t, of_model.total[:, 0], frame.live)) / scored
-    return ModelRow(
-        model=model.name,
-        state=state,
-        stale=stale,
-        request_rate=rate,
-        latency_ms=latency,
-        error_ratio=errors,
-        confidence_mean=confidence,
-        drift=max((row.shift for row in features), default=None),
-        trend=trend[-TREND_COLUMNS:],
-        newest_sample=newest,
-        versions=versions,
-        accuracy=None if labels is None else labels.accuracy,
-        label_coverage=None if labels is None else labels.coverage,
-        compared=compared,
-    )
-
-
-def _error_ratio(model: ModelEvidence, frame: Frame) -> float | None:
-    failures = model.failures
-    if failures is None or failures.errors is None:
-        return None
-    requests = float(window_sum(failures.requests.t, model_counts(failures.requests, model.name), frame.live))
-    failed = float(window_sum(failures.errors.t, model_counts(failures.errors, model.name), frame.live))
-    return failed / requests if requests else None
-
-
-def _seen_s(frame: Frame, newest: float | None, step: int) -> float:
-    """Seconds of the live window that the data covers: rates must not count the part still to come."""
-    end = frame.live.end if newest is None else min(float(frame.live.end), newest)
-    return max(float(step), end - frame.live.start) if end > frame.live.start else 0.0
-
-
-def _columns(counts: Floats) -> Floats:
-    """[T, B] counts summed into at most `TREND_COLUMNS` rows of equal width."""
-    width = -(-len(counts) // TREND_COLUMNS)
-    padded = np.zeros((-(-len(counts) // width) * width, counts.shape[1]))
-    padded[len(padded) - len(counts) :] = counts
-    columns: Floats = padded.reshape(-1, width, counts.shape[1]).sum(axis=1)
-    return columns
 
 
 def _focus(view: View, findings: tuple[Finding, ...], rows: tuple[ModelRow, ...]) -> str:
