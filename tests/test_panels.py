@@ -14,21 +14,20 @@ import numpy as np
 import pytest
 from textual.geometry import Region
 
-from analysis.answer import Severity, State
+from analysis.answer import State
 from analysis.cases import all_requests
 from analysis.causes import told
 from analysis.evidence import NumericBins, just_above
 from analysis.view import Window
 from tests.panel_app import LOOK, PANELS, PanelApp, give
-from tests.sample import NOW, sample
+from tests.sample import sample
 from widgets.accuracy import AccuracyPanel
 from widgets.changes import ChangesPanel
 from widgets.confidence import ConfidencePanel
 from widgets.errors import ErrorsPanel
 from widgets.features import FeaturesPanel
-from widgets.header import Alert, HeaderPanel, HeaderPart
+from widgets.header import HeaderPanel
 from widgets.infra import InfraPanel
-from widgets.keys import Hint, KeysLine
 from widgets.latency import LatencyPanel
 from widgets.lines import cells
 from widgets.listing import ListPanel
@@ -294,63 +293,6 @@ async def test_what_comes_from_outside_is_never_sent_as_it_is() -> None:
             shown = "".join(text_of(panel))
             assert not any(char in shown for char in "\x1b\x07\x9b\u202e")
             assert type(panel) is HeaderPanel or "␛]52" in shown
-
-
-def test_the_header_says_when_buckets_are_wider_than_a_minute() -> None:
-    part = HeaderPart.of(sample())
-    scene = Scene.of(sample())
-    lines = ["".join(run for run, _ in HeaderPanel(LOOK).body(part, replace(scene, step=step), 200, 1)[0])
-             for step in (60, 3_600)]  # fmt: skip
-    assert "buckets" not in lines[0]
-    assert "buckets of 1h" in lines[1]
-
-
-def header_lines(part: HeaderPart, width: int) -> list[str]:
-    scene = Scene.of(sample())
-    return ["".join(text for text, _ in line) for line in HeaderPanel(LOOK).body(part, scene, width, 2)]
-
-
-def test_the_header_names_window_baseline_utc_and_local_time_age_and_sources() -> None:
-    part = HeaderPart.of(sample(), environment="prod-eu", incidents=1)
-    first, second = header_lines(part, 120)
-    for words in ("prod-eu", "LIVE", "30m vs 1d ago", "03:12:40Z (05:12 CEST)", "data 4s", "INC 1", "logs ok"):
-        assert words in first
-    assert "the baseline has 5 of 7 days" in second
-
-
-def test_a_paused_header_says_so_and_shows_the_pinned_moment() -> None:
-    part = HeaderPart.of(sample())
-    pinned = replace(part, view=replace(part.view, end=NOW - 3_600))
-    scene = replace(Scene.of(sample()), now=NOW - 3_600)
-    line = "".join(text for text, _ in HeaderPanel(LOOK).body(pinned, scene, 120, 1)[0])
-    assert "PAUSED" in line
-    assert "02:12:44Z" in line
-
-
-def test_a_failed_source_and_an_alert_come_before_notes() -> None:
-    part = HeaderPart.of(sample())
-    failed = replace(
-        part.sources[0], state=State.FAILED, error="timeout", hint="check the tunnel", failing_since=NOW - 61
-    )
-    part = replace(part, sources=(failed, part.sources[1]), alerts=(Alert(Severity.CRITICAL, "burn 22x"),))
-    first, second = header_lines(part, 160)
-    assert "prometheus FAILED" in first
-    assert second.index("!! burn 22x") < second.index("prometheus FAILED for 61s: timeout: check the tunnel")
-    assert second.index("check the tunnel") < second.index("5 of 7 days")
-
-
-async def test_the_header_takes_a_second_line_only_when_there_is_something_to_say() -> None:
-    app = PanelApp(HeaderPanel(LOOK), snapshot=replace(sample(), notes=()))
-    async with app.run_test(size=(100, 10)) as pilot:
-        assert app.panels[0].size.height == 1
-        give(app.panels[0], sample())
-        await pilot.pause()
-        assert app.panels[0].size.height == 2
-
-
-def test_hints_are_shown_whole_or_not_at_all() -> None:
-    line = KeysLine().line((Hint("Enter", "drill"), Hint("/", "filter"), Hint("F", "flag")), 24)
-    assert "".join(text for text, _ in line).split() == ["Enter", "drill", "/", "filter"]
 
 
 @pytest.mark.parametrize(
