@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from analysis.answer import Snapshot
+from analysis.answer import Snapshot, State
 from tui import lifecycle
 from tui.acting import Acting
 from tui.driver import CellDiffDriver
@@ -182,7 +182,15 @@ class Triage(Acting):
         if not self.undisturbed.is_set():
             self.due.set()
             return
-        self.arrived(message.snapshot)
+        if not self._recalled(self.session, message.snapshot):
+            self.arrived(message.snapshot)
+
+    def _recalled(self, session: Session, snapshot: Snapshot) -> bool:
+        """Whether the last whole answer to this view is on the screen and only a part of the next one is there."""
+        shown = self.snapshot
+        if shown is None or all(source.state is not State.LOADING for source in snapshot.sources):
+            return False
+        return shown is session.kept(snapshot.view) and snapshot.view.focus in (None, shown.focus)
 
     def _tick(self) -> None:
         if getattr(self._driver, "lag_s", 0.0) < BEHIND_S and self.main.stands:
@@ -204,6 +212,8 @@ class Triage(Acting):
         """Ask every source again now."""
         if self.poller is not None:
             self.poller.poke()
+        if self.session is not None:
+            self.session.pages.clear()
         self.fetch_page()
 
     @work(group="copy", exit_on_error=False)

@@ -56,13 +56,12 @@ class Comparing(Exploring):
         model = snapshot.focus
         if self._compared[0] != model:
             self._compared = (model, None, None)
-        panel = self.main.query_one(VersionsPanel)
-        if panel.part is None or panel.part.model != model:
-            self.main.show_page(VersionsPanel, Comparison(PanelStatus(State.LOADING), model))
+        part, compared = self.main.query_one(VersionsPanel).part, self._compared
+        other = part is None or part.model != model
         self._fetched_at = time.monotonic()
-        found = await fetch(session, *self._compared)
+        loading = Comparison(PanelStatus(State.LOADING), model) if other else None
+        await self.fill(VersionsPanel, compared, loading, lambda: fetch(session, *compared))
         self._took_s = time.monotonic() - self._fetched_at
-        self.main.show_page(VersionsPanel, found)
 
     def action_version(self, side: str) -> None:
         """The next version as A or as B."""

@@ -16,11 +16,15 @@ from tui.label_search import can_tell, search_labels
 from tui.segment_answer import Answer, explained
 
 if TYPE_CHECKING:
+    from analysis.answer import FindingKey
     from analysis.cases import Case
     from analysis.evidence import CodedRows, Cube, Fetched
 
 EXPLAIN_EVERY_S = 30.0
 """How long a segment search is trusted while the same findings stand."""
+
+EXPLAIN_PINNED_S = 600.0
+"""The same where the view is held: nothing moves there but rows that come very late."""
 
 BASELINE_EVERY_S = 600.0
 """How long the baseline's rows of a search are trusted."""
@@ -74,7 +78,8 @@ class Search:
     def key(self) -> object:
         """What two searches share whose baselines are the same but for time."""
         asked = (self.before, self.outcomes, self.dims, tuple(self.cuts.items()))
-        return (self.feed, self.feed.identity(self.question), len(self.cases[0].references), asked)
+        identity = (self.feed.identity(self.question), self.question.known_at)
+        return (self.feed, identity, len(self.cases[0].references), asked)
 
 
 Told = Callable[[Sequence[Answer]], None]
@@ -87,16 +92,16 @@ class Explainer:
         self._logs = tuple(logs)
         self._metrics = tuple(metrics)
         self._clock = clock
-        self.found: Mapping[tuple[str, str, str], Explained] = {}
+        self.found: Mapping[FindingKey, Explained] = {}
         self.notes: Mapping[str, str] = {}
         self.features: tuple[str, ...] = ()
         """Features that are searched as dimensions, too."""
         self._baselines: dict[object, tuple[float, Cube | CodedRows]] = {}
         self._rests_until = 0.0
 
-    def forget(self) -> None:
-        """A new question: what was found belongs to the one before."""
-        self.found, self.notes, self._rests_until = {}, {}, 0.0
+    def recall(self, found: Mapping[FindingKey, Explained]) -> None:
+        """A new question: what was found belongs to the one before; `found` is what is known of this one."""
+        self.found, self.notes, self._rests_until = found, {}, 0.0
 
     def rest(self) -> None:
         """Search nothing until it would be time to search again."""
@@ -119,6 +124,7 @@ class Explainer:
         if self.resting:
             return False
         now = self._clock()
+        trusted_s = EXPLAIN_EVERY_S if question.known_at is None else EXPLAIN_PINNED_S
         keys = {case.finding.key for case in cases}
         self.found = {key: found for key, found in self.found.items() if key in keys}
         due: dict[object, list[Case]] = {}
@@ -126,7 +132,7 @@ class Explainer:
             known = self.found.get(case.finding.key)
             logged = any(logs_rows(feed, case) for feed in self._logs)
             same = known is not None and (known.case.outcome, known.logged) == (case.outcome, logged)
-            if known is None or not same or now - known.at > EXPLAIN_EVERY_S:
+            if known is None or not same or now - known.at > trusted_s:
                 alike = (case.finding.model, case.window, case.among, case.references, case.outcome is None, logged)
                 due.setdefault(alike, []).append(case)
         before = _words(self.found, self.notes)

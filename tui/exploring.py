@@ -55,11 +55,14 @@ class Exploring(Searching):
         case = session.case(finding.key) if finding is not None else None
         model = finding.model if finding is not None and finding.model else snapshot.focus
         shown = self.main.query_one(RecordsPanel).part
-        self.main.show_page(RecordsPanel, Records(PanelStatus(State.LOADING), model))
-        records = await fetch(session, model, case, self.options.sensitive)
-        if shown is not None and shown.shown and set(shown.shown) <= set(records.fields):
-            records = records.choose(shown.shown)
-        self.main.show_page(RecordsPanel, records)
+
+        async def chosen() -> Records:
+            records = await fetch(session, model, case, self.options.sensitive)
+            same = shown is not None and shown.shown and set(shown.shown) <= set(records.fields)
+            return records.choose(shown.shown) if same and shown is not None else records
+
+        asked = (model, None if case is None else (case.finding.key, case.outcome, case.window))
+        await self.fill(RecordsPanel, asked, Records(PanelStatus(State.LOADING), model), chosen)
 
     @work(exclusive=True, group="page", exit_on_error=False)
     async def show_split(self, dim: str = "") -> None:
@@ -74,9 +77,9 @@ class Exploring(Searching):
         finding = self.main.finding
         model = finding.model if finding is not None and finding.model else snapshot.focus
         measure = measure_of(finding, self.main.came_from)
-        if known is None or (known.dim, known.model) != (dim, model):
-            self.main.show_page(SplitPanel, Split(PanelStatus(State.LOADING), model, dim, measure))
-        self.main.show_page(SplitPanel, await fetch(session, model, dim, measure))
+        other = known is None or (known.dim, known.model) != (dim, model)
+        loading = Split(PanelStatus(State.LOADING), model, dim, measure) if other else None
+        await self.fill(SplitPanel, (model, dim, measure), loading, lambda: fetch(session, model, dim, measure))
 
     @work(exclusive=True, group="page", exit_on_error=False)
     async def show_selection(self, chosen: Choice) -> None:
@@ -88,8 +91,8 @@ class Exploring(Searching):
             return
         finding = self.main.finding
         model = finding.model if finding is not None and finding.model else snapshot.focus
-        self.main.show_page(SelectionPanel, Selection(PanelStatus(State.LOADING), model, chosen.title))
-        self.main.show_page(SelectionPanel, await fetch(session, model, chosen))
+        loading = Selection(PanelStatus(State.LOADING), model, chosen.title)
+        await self.fill(SelectionPanel, (model, chosen), loading, lambda: fetch(session, model, chosen))
 
     def on_list_panel_selected(self, event: ListPanel.Selected) -> None:
         """Enter on a record shows it whole, on a value of a split it becomes the filter."""

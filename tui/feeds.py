@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.answer import SourceStatus, State
-from analysis.evidence import Fetched, LogEvidence, MetricEvidence, Traffic
-from analysis.filters import ALL, Eq, Filter, Not, conjunction, fields_of
+from analysis.evidence import Fetched, LogEvidence, MetricEvidence
+from analysis.filters import ALL, Filter, fields_of
 from analysis.spans import subtract, union
 from analysis.view import Baseline, Frame, Window
 from analysis.words import duration
 from connectors.base import Catalog, LogStore, MetricStore, Schema, SourceError, Watermark
+from tui.held import PARTS, HeldLogs, HeldMetrics, RingSet, baseline_of, newest_row, reference_rows, rows_asked
 from tui.lookback import LookBack
 from tui.ring import Ring, fresh_from
+from tui.shelf import Shelf
 
 if TYPE_CHECKING:
     from analysis.evidence import Bins
@@ -38,8 +40,8 @@ RELABEL_S = 60.0
 RELABEL_COSTS = 20.0
 """How often labels are read anew: once a minute, and at most a twentieth of the time where reading them takes long."""
 
-KEPT_BINS = 8
-"""Questions whose feature bins stay frozen, so that going back to one shows the same bars."""
+KEPT_QUESTIONS = 8
+"""Questions whose buckets are held, and whose feature bins stay frozen: going back to one shows the same, at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,6 @@ class Feed:
         self.notes: tuple[str, ...] = ()
         self.answered: Question | None = None
         """What the evidence answers."""
-        self._newest: float | None = None
         self._oldest: float | None = None
 
     @property
@@ -125,10 +126,10 @@ class Feed:
             state = State.LIVE
         self.status = replace(self.status, state=state, newest_sample=newest, error=None, hint=None, failing_since=None)
 
-    def _grown_back(self, mark: Watermark, rings: Sequence[Ring[Any]]) -> None:
+    def _grown_back(self, before: float | None, oldest: float | None, rings: Sequence[Ring[Any]]) -> None:
         """Let the rings ask again for the time before what used to be the oldest sample: older files were added."""
-        before, self._oldest = self._oldest, mark.oldest
-        if mark.oldest is not None and before is not None and mark.oldest < before:
+        self._oldest = oldest
+        if oldest is not None and before is not None and oldest < before:
             for ring in rings:
                 ring.forget_before(int(before))
 
@@ -144,13 +145,25 @@ class LogFeed(Feed):
         self.queries: Mapping[str, str] = {}
         self.elapsed_s: Mapping[str, float] = {}
         self._edges = confidence_edges
-        self._asked: object = None
-        self._bins: dict[object, Fetched[Mapping[str, Bins]]] = {}
+        self._bins: Shelf[object, Fetched[Mapping[str, Bins]]] = Shelf(KEPT_QUESTIONS)
         self._binned_at = 0.0
-        self._sets: tuple[_RingSet, ...] = ()
-        self._look_back = LookBack(lambda spans, step: self.store.errors(spans, step), clock)
-        self._labelled: tuple[object, float, float] = (None, 0.0, 0.0)
-        """What the labels were last read for, when, and how many seconds that took."""
+        self._held: Shelf[object, HeldLogs] = Shelf(KEPT_QUESTIONS)
+        self._now: HeldLogs | None = None
+
+    def _shape(self, question: Question) -> object:
+        """What two questions share whose rows are counted alike, at whatever moment."""
+        schema = self.schema
+        known = None if schema is None else (tuple(sorted(schema.fields.items())), schema.features)
+        return (self.identity(question), known)
+
+    def recall(self, question: Question) -> None:
+        """Answer a question that was asked before with what is held of it, before the store is asked."""
+        held = self._held.get((self._shape(question), question.known_at))
+        if held is not None and held.status is not None:
+            self._now = held
+            self._show(held)
+            # Whether the newest sample is old depends on the moment that is asked about.
+            self.status = self.status if self.status.state is State.FAILED else held.status
 
     async def poll(self, question: Question) -> AsyncGenerator[None]:
         """Bring the evidence up to a question.
@@ -164,205 +177,110 @@ class LogFeed(Feed):
         frame = question.frame
         self.schema = await self.store.describe()
         mark = await self.store.watermark()
-        asked = (self.identity(question), tuple(sorted(self.schema.fields.items())), self.schema.features)
-        if asked != self._asked:
-            bins = await self._frozen_bins(asked, question)
-            self._sets = self._new_sets(question, bins)
-            self._asked, self._newest, self._oldest = asked, None, None
-            where = question.where
-            self._look_back = LookBack(lambda spans, step: self.store.errors(spans, step, where), self.clock)
-            if self.status.state is not State.FAILED:
-                self.status = replace(self.status, state=State.LOADING)
-        elif not self._bins[asked].value and self.clock() - self._binned_at >= REBIN_S:
-            bins = await self._frozen_bins(asked, question)
-            for rings in self._sets:
+        shape = self._shape(question)
+        held = self._held.get((shape, question.known_at))
+        if held is None:
+            held = await self._new(question, shape)
+            self._held.put((shape, question.known_at), held)
+        elif not self._frozen(shape) and self.clock() - self._binned_at >= REBIN_S:
+            bins = await self._frozen_bins(shape, question)
+            for rings in held.sets:
                 rings.freeze(bins)
-        self._grown_back(mark, [ring for rings in self._sets for ring in rings.rings.values()])
+        self._now = held
+        before, held.oldest = held.oldest, mark.oldest
+        self._grown_back(before, mark.oldest, held.rings)
         for part in PARTS:
             if part == "labels":
-                await self._relabel(asked, question)
+                await self._relabel(held, question)
             else:
-                for rings in self._sets:
-                    await rings.read(part, frame, self._newest)
+                for rings in held.sets:
+                    await rings.read(part, frame, held.newest)
             if part != PARTS[-1] and self.status.state is State.LOADING:
-                self._collect(question, mark, asked)
+                self._collect(held, question, mark)
                 yield
-        newest = self._collect(question, mark, asked)
-        self._newest = mark.newest
+        newest = self._collect(held, question, mark)
+        held.newest = mark.newest
         self.heard(newest, mark.oldest, frame)
+        held.status = self.status
         yield
         # Another version as the baseline stands for no earlier time; any version may have had the error before.
-        errors = self.evidence.errors if self.evidence is not None else None
-        if await self._look_back.read(errors, frame, whole=question.version is not None):
-            self._collect(question, mark, asked)
+        errors = held.evidence.errors if held.evidence is not None else None
+        if await held.look_back.read(errors, frame, whole=question.version is not None):
+            self._collect(held, question, mark)
             yield
 
-    async def _relabel(self, asked: object, question: Question) -> None:
+    async def _new(self, question: Question, shape: object) -> HeldLogs:
+        """Rings for a question that was not asked before, with what is known of it from another moment."""
+        bins = await self._frozen_bins(shape, question)
+        rows = rows_asked(question)
+        like = next((held for held in self._held.newest_first() if held.shape == shape), None)
+        if like is not None:
+            sets = tuple(known.branch(part) for known, part in zip(like.sets, rows, strict=True))
+            return HeldLogs(shape, sets, like.look_back.branch(), like.newest, like.oldest)
+        if self.status.state is not State.FAILED:
+            self.status = replace(self.status, state=State.LOADING)
+        where = question.where
+        look_back = LookBack(lambda spans, step: self.store.errors(spans, step, where), self.clock)
+        return HeldLogs(shape, tuple(RingSet(self.store, part, self._edges, bins) for part in rows), look_back)
+
+    async def _relabel(self, held: HeldLogs, question: Question) -> None:
         """Read all labels where that is due: rows of old buckets go on gaining them, so a ring is never complete.
 
         In between there is nothing to read: the newest minute has no label that counts yet.
         """
-        read_for, at, took_s = self._labelled
-        wanted = (asked, question.known_at)
-        if read_for == wanted and self.clock() - at < max(RELABEL_S, RELABEL_COSTS * took_s):
+        pause_s = max(RELABEL_S, RELABEL_COSTS * held.labels_took_s)
+        if held.labelled_at is not None and self.clock() - held.labelled_at < pause_s:
             return
-        for rings in self._sets:
-            rings.known_at = question.known_at
+        for rings in held.sets:
             rings.rings["labels"].forget_before(question.frame.live.end)
-            await rings.read("labels", question.frame, self._newest)
-        took_s = sum(rings.rings["labels"].elapsed_s for rings in self._sets)
-        self._labelled = (wanted, self.clock(), took_s)
+            await rings.read("labels", question.frame, held.newest)
+        held.labels_took_s = sum(rings.rings["labels"].elapsed_s for rings in held.sets)
+        held.labelled_at = self.clock()
 
-    async def _frozen_bins(self, asked: object, question: Question) -> Mapping[str, Bins]:
+    def _frozen(self, shape: object) -> Mapping[str, Bins]:
+        known = self._bins.get(shape)
+        return known.value if known is not None else {}
+
+    async def _frozen_bins(self, shape: object, question: Question) -> Mapping[str, Bins]:
         """Feature bins, cut at the first look at a baseline that has rows and kept from then on."""
-        known = self._bins.get(asked)
-        if known is None or not known.value:
-            known = await self.store.feature_bins(
-                union(_reference_rows(question.frame, question.version)), _of(question)
-            )
-            self._bins = dict([*self._bins.items(), (asked, known)][-KEPT_BINS:])
+        if not self._frozen(shape):
+            spans = union(reference_rows(question.frame, question.version))
+            self._bins.put(shape, await self.store.feature_bins(spans, baseline_of(question)))
             self._binned_at = self.clock()
-        return known.value
+        return self._frozen(shape)
 
-    def _new_sets(self, question: Question, bins: Mapping[str, Bins]) -> tuple[_RingSet, ...]:
-        """Rings for a question that was not asked before."""
-        frame, version = question.frame, question.version
-        if version is None:
-
-            def every(f: Frame) -> tuple[Window, ...]:
-                return (f.live, *f.references)
-
-            return (_RingSet(self.store, question.where, frame.step, self._edges, bins, every),)
-        others = conjunction(question.where, Not(Eq("version", version)))
-        return (
-            _RingSet(self.store, others, frame.step, self._edges, bins, lambda f: (f.live,)),
-            # The other version's rows, up to this very window, moved back by one window: there they are the references.
-            _RingSet(
-                self.store,
-                _of(question),
-                frame.step,
-                self._edges,
-                bins,
-                lambda f: _reference_rows(f, version),
-                -frame.live.length,
-            ),
-        )
-
-    def _collect(self, question: Question, mark: Watermark, asked: object) -> float | None:
+    def _collect(self, held: HeldLogs, question: Question, mark: Watermark) -> float | None:
         """Take over what the rings hold; the time of the newest row, as far as it can be trusted."""
         from analysis.dependencies import split_calls
         from analysis.merging import merge_logs
 
         merged = LogEvidence()
-        for rings in self._sets:
+        for rings in held.sets:
             merged = merge_logs(merged, rings.evidence())
         newest, skew = mark.newest, ""
         if newest is not None and newest > self.clock() + SKEW_S:
             ahead = duration(newest - self.clock())
             skew = f"{self.status.name}: the newest row is {ahead} in the future: compare the clocks of its writers"
-            newest = _newest_row(merged.traffic, self.clock())
-        errors = self._look_back.told(merged.errors, question.frame)
+            newest = newest_row(merged.traffic, self.clock())
+        errors = held.look_back.told(merged.errors, question.frame)
         features, calls = split_calls(merged.features, self.schema.calls if self.schema is not None else {})
-        self.evidence = replace(merged, newest=newest, errors=errors, features=features, calls=calls)
-        self.answered = question
-        first = self._sets[0].rings
-        self.queries = {name: ring.query for name, ring in first.items()}
-        self.elapsed_s = {name: ring.elapsed_s for name, ring in first.items()}
-        warnings = [text for rings in self._sets for ring in rings.rings.values() for text in ring.warnings]
-        said = [text for text in (skew, self._look_back.problem) if text]
-        self.notes = tuple(dict.fromkeys((*said, *self._bins[asked].warnings, *warnings)))
+        held.evidence = replace(merged, newest=newest, errors=errors, features=features, calls=calls)
+        held.answered = question
+        first = held.sets[0].rings
+        held.queries = {name: ring.query for name, ring in first.items()}
+        held.elapsed_s = {name: ring.elapsed_s for name, ring in first.items()}
+        bins = self._bins.get(held.shape)
+        warnings = [text for ring in held.rings for text in ring.warnings]
+        said = [text for text in (skew, held.look_back.problem) if text]
+        held.notes = tuple(dict.fromkeys((*said, *(bins.warnings if bins is not None else ()), *warnings)))
+        if held is self._now:
+            self._show(held)
         return newest
 
-
-PARTS = ("traffic", "errors", "confidence", "features", "labels", "pairs", "repeats")
-"""The order in which a poll reads: what the overview needs first comes first."""
-
-
-def _reference_rows(frame: Frame, version: str | None) -> tuple[Window, ...]:
-    """The windows whose rows are the baseline; another version's rows of this very window are part of it."""
-    return frame.references if version is None else (frame.live, *frame.references[:-1])
-
-
-def _of(question: Question) -> Filter:
-    """The rows that are the baseline."""
-    if question.version is None:
-        return question.where
-    return conjunction(question.where, Eq("version", question.version))
-
-
-def _newest_row(traffic: Traffic | None, now: float) -> float | None:
-    """The end of the newest bucket with rows that has begun, at most `now`; unix seconds."""
-    if traffic is None:
-        return None
-    filled = traffic.requests.t[traffic.requests.n.sum(axis=1) > 0]
-    past = filled[filled <= now]
-    return min(now, float(past.max()) + traffic.requests.step) if len(past) else None
-
-
-class _RingSet:
-    """The rings of one set of rows."""
-
-    def __init__(
-        self,
-        store: LogStore,
-        where: Filter,
-        step: int,
-        edges: Sequence[float],
-        bins: Mapping[str, Bins],
-        windows: Callable[[Frame], tuple[Window, ...]],
-        shift_s: int = 0,
-    ) -> None:
-        from analysis import error_kinds, labels, slices
-
-        self._store, self._where, self._step = store, where, step
-        self._windows = windows
-        self.known_at: float | None = None
-        self._shift_s = shift_s
-        self.rings: dict[str, Ring[Any]] = {
-            "traffic": Ring(lambda s: store.series(s, step, where), slices.merge_traffic, slices.cut_traffic),
-            "errors": Ring(
-                lambda s: store.errors(s, step, where),
-                lambda a, b: error_kinds.bounded(slices.merge_errors(a, b)),
-                slices.cut_errors,
-            ),
-            "confidence": Ring(
-                lambda s: store.confidence(s, step, edges, where), slices.merge_histograms, slices.cut_histogram
-            ),
-            "labels": Ring(
-                lambda s: store.labels(s, step, labels.SCORES.edges, labels.DELAYS_S, self.known_at, where),
-                labels.merge_labels,
-                labels.cut_labels,
-            ),
-            "pairs": Ring(lambda s: store.agreement(s, step, where), slices.merge_pairs, slices.cut_pairs),
-            "repeats": Ring(lambda s: store.repeats(s, step, where), slices.merge_repeats, slices.cut_repeats),
-        }
-        self.freeze(bins)
-
-    def freeze(self, bins: Mapping[str, Bins]) -> None:
-        """Read the features in these bins from now on."""
-        from analysis import slices
-
-        store, step, where = self._store, self._step, self._where
-        self.rings["features"] = Ring(
-            lambda s: store.features(s, step, bins, where), slices.merge_features, slices.cut_features
-        )
-
-    async def read(self, part: str, frame: Frame, newest: float | None) -> None:
-        await self.rings[part].read(union(self._windows(frame)), fresh_from(frame, newest))
-
-    def evidence(self) -> LogEvidence:
-        from analysis.merging import shift_logs
-
-        found = LogEvidence(
-            traffic=self.rings["traffic"].value,
-            confidence=self.rings["confidence"].value,
-            features=self.rings["features"].value or {},
-            errors=self.rings["errors"].value,
-            labels=self.rings["labels"].value,
-            pairs=self.rings["pairs"].value,
-            repeats=self.rings["repeats"].value,
-        )
-        return shift_logs(found, self._shift_s) if self._shift_s else found
+    def _show(self, held: HeldLogs) -> None:
+        """Answer with what is held of a question from now on."""
+        self.evidence, self.answered, self.notes = held.evidence, held.answered, held.notes
+        self.queries, self.elapsed_s, self._oldest = held.queries, held.elapsed_s, held.oldest
 
 
 class MetricFeed(Feed):
@@ -376,9 +294,8 @@ class MetricFeed(Feed):
         self.query = ""
         self.elapsed_s = 0.0
         self._discovered = 0.0
-        self._asked: object = None
-        self._ring: Ring[MetricEvidence] | None = None
-        self._look_back = LookBack(lambda spans, step: self.store.errors(spans, step), clock)
+        self._held: Shelf[object, HeldMetrics] = Shelf(KEPT_QUESTIONS)
+        self._now: HeldMetrics | None = None
 
     def identity(self, question: Question) -> object:
         """A baseline is but other windows, and a filter that is not one of labels does not apply."""
@@ -409,36 +326,68 @@ class MetricFeed(Feed):
         Raises:
             SourceError: the store could not answer; the evidence from before is kept.
         """
-        from analysis.merging import cut_metrics, merge_metrics
 
         frame = question.frame
         if self.catalog is None or self.clock() - self._discovered > REDISCOVER_S:
             self.catalog = await self.store.discover()
             self._discovered = self.clock()
-        if self._ring is None or self.identity(question) != self._asked:
-            step, where = frame.step, self.narrows(question)
-            self._ring = Ring(lambda spans: self.store.metrics(spans, step, where), merge_metrics, cut_metrics)
-            self._look_back = LookBack(lambda spans, step: self.store.errors(spans, step, where), self.clock)
-            self._asked, self._newest = self.identity(question), None
-        await self._ring.read(question.windows, fresh_from(frame, self._newest))
+        key = self._key(question)
+        held = self._held.get(key)
+        if held is None:
+            held = self._held.put(key, self._new(question))
+        self._now = held
+        await held.ring.read(question.windows, fresh_from(frame, held.newest))
         mark = await self.store.watermark()
-        self._grown_back(mark, [self._ring])
-        self._collect(self._ring, self.catalog, question)
-        self._newest = mark.newest
+        before, held.oldest = held.oldest, mark.oldest
+        self._grown_back(before, mark.oldest, [held.ring])
+        self._collect(held, self.catalog, question)
+        held.newest = mark.newest
         self.heard(mark.newest, mark.oldest, frame)
+        held.status = self.status
         yield
-        errors = self.evidence.errors if self.evidence is not None else None
-        if await self._look_back.read(errors, frame):
-            self._collect(self._ring, self.catalog, question)
+        errors = held.evidence.errors if held.evidence is not None else None
+        if await held.look_back.read(errors, frame):
+            self._collect(held, self.catalog, question)
             yield
 
-    def _collect(self, ring: Ring[MetricEvidence], catalog: Catalog, question: Question) -> None:
+    def _key(self, question: Question) -> object:
+        return (self.identity(question), question.frame.live.length, question.baseline, question.known_at)
+
+    def recall(self, question: Question) -> None:
+        """Answer a question that was asked before with what is held of it, before the store is asked."""
+        held = self._held.get(self._key(question))
+        if held is not None and held.status is not None:
+            self._now = held
+            self._show(held)
+            # Whether the newest sample is old depends on the moment that is asked about.
+            self.status = self.status if self.status.state is State.FAILED else held.status
+
+    def _new(self, question: Question) -> HeldMetrics:
+        """A ring for a question that was not asked before, with what is known of it from other windows."""
+        from analysis.merging import cut_metrics, merge_metrics
+
+        identity, step, where = self.identity(question), question.frame.step, self.narrows(question)
+        ring = Ring(lambda spans: self.store.metrics(spans, step, where), merge_metrics, cut_metrics)
+        like = next((held for held in self._held.newest_first() if held.identity == identity), None)
+        if like is not None:
+            ring.take(like.ring)
+            return HeldMetrics(identity, ring, like.look_back.branch(), like.newest, like.oldest)
+        look_back = LookBack(lambda spans, step: self.store.errors(spans, step, where), self.clock)
+        return HeldMetrics(identity, ring, look_back)
+
+    def _collect(self, held: HeldMetrics, catalog: Catalog, question: Question) -> None:
         """Take over what the ring holds."""
-        known = ring.value
+        known = held.ring.value
         if known is not None:
-            known = replace(known, errors=self._look_back.told(known.errors, question.frame))
-        self.evidence, self.answered = known, question
-        self.query, self.elapsed_s = ring.query, ring.elapsed_s
-        said = (self._look_back.problem,) if self._look_back.problem else ()
+            known = replace(known, errors=held.look_back.told(known.errors, question.frame))
+        held.evidence, held.answered = known, question
+        said = (held.look_back.problem,) if held.look_back.problem else ()
         # What a known server does not expose is for `doctor`; that none is known is why the screen stays empty.
-        self.notes = (*(() if catalog.signals else catalog.notes), *said, *ring.warnings)
+        held.notes = (*(() if catalog.signals else catalog.notes), *said, *held.ring.warnings)
+        if held is self._now:
+            self._show(held)
+
+    def _show(self, held: HeldMetrics) -> None:
+        """Answer with what is held of a question from now on."""
+        self.evidence, self.answered, self.notes = held.evidence, held.answered, held.notes
+        self.query, self.elapsed_s, self._oldest = held.ring.query, held.ring.elapsed_s, held.oldest

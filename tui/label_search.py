@@ -47,7 +47,7 @@ async def search_labels(feed: MetricFeed, question: Question, case: Case, kept: 
     model, references = case.finding.model, case.before(question.frame.references)
     spans = union(references)
     fetched = await store.segments((case.window,), model, outcome, where)
-    key = (feed, feed.identity(question), model, outcome, len(references))
+    key = (feed, feed.identity(question), question.known_at, model, outcome, len(references))
     base = await kept(key, lambda: store.segments(spans, model, outcome, where))
     newest = feed.status.newest_sample
     answer = await asyncio.to_thread(explained, case, fetched.value, base, 0, spans, newest)

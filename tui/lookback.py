@@ -32,6 +32,12 @@ class LookBack:
         self._retry_at = 0.0
         self.problem = ""
 
+    def branch(self) -> LookBack:
+        """Another with the same knowledge; neither changes the other from then on."""
+        other = LookBack(self._ask, self._clock)
+        other._known, other._seen = self._known, dict(self._seen)
+        return other
+
     def told(self, errors: ErrorCounts | None, frame: Frame) -> ErrorCounts | None:
         """The errors with what is known of the day before."""
         if errors is None or not self._seen:

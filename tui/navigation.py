@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual.app import App
 from textual.driver import Driver
 
-from analysis.answer import ErrorRow, FeatureRow, Finding, Snapshot
+from analysis.answer import ErrorRow, FeatureRow, Finding, Snapshot, State
 from analysis.filters import Eq, Filter, Not, conjunction
 from analysis.printable import printable
 from analysis.view import View
@@ -20,7 +20,7 @@ from tui.screens.main import PAGE_OF, MainScreen
 from widgets.changes import ChangesPanel
 from widgets.listing import ListPanel
 from widgets.models import ModelsPanel
-from widgets.panel import Panel
+from widgets.panel import Panel, Part
 from widgets.segments import SegmentsPanel
 
 if TYPE_CHECKING:
@@ -126,6 +126,28 @@ class Navigation(App[None]):
         """Show an answer to the current view."""
         self.snapshot = snapshot
         self.main.show(snapshot)
+
+    async def fill(
+        self, panel: type[Panel[Part]], asked: Hashable, loading: Part | None, fetch: Callable[[], Awaitable[Part]]
+    ) -> None:
+        """Show what a page asks the sources for; of a held view each question is asked once.
+
+        Args:
+            loading: what stands there while they are asked; None leaves what is shown.
+        """
+        session, view = self.session, self.view
+        if session is None:
+            return
+        key = (panel, replace(view, focus=None), asked)
+        part: Part | None = None if view.live else session.pages.get(key)
+        if part is None:
+            if loading is not None:
+                self.main.show_page(panel, loading)
+            part = await fetch()
+            status = self.main.query_one(panel).status(part)
+            if not view.live and status is not None and status.state is State.LIVE:
+                session.pages.put(key, part)
+        self.main.show_page(panel, part)
 
     def fetch_page(self) -> None:
         """Ask for what the page shows beside the snapshot, if it shows any such thing."""

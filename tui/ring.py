@@ -30,8 +30,13 @@ def fresh_from(frame: Frame, newest: float | None) -> int:
     Args:
         newest: the source's newest row at the last read; what it had not delivered then is asked again.
     """
-    recent = frame.live.end - LATE_BUCKETS * frame.step
-    return recent if newest is None else min(recent, int(newest) // frame.step * frame.step)
+    late = LATE_BUCKETS * frame.step
+    recent = frame.live.end - late
+    if newest is None:
+        return recent
+    seen = int(newest) // frame.step * frame.step
+    # The buckets of a past window are complete once the source has delivered what came after them.
+    return min(seen, max(recent, seen - late), frame.live.end)
 
 
 class Ring(Generic[E]):
@@ -65,6 +70,12 @@ class Ring(Generic[E]):
         self._known = intersect(union((*self._known, *missing)), spans)
         if self.value is not None:
             self.value = self._cut(self.value, lambda t: within(t, spans))
+
+    def take(self, other: Ring[E]) -> None:
+        """Hold what another ring of the same question holds; neither changes the other from then on."""
+        self._known, self.value = other._known, other.value
+        self.query, self.elapsed_s, self.rows = other.query, other.elapsed_s, other.rows
+        self.warnings = other.warnings
 
     def forget_before(self, moment: int) -> None:
         """Ask again for what lies before `moment` (unix seconds): it has been filled since."""

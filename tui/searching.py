@@ -37,8 +37,7 @@ class Searching(TimeCursor):
         if case is None or (case.outcome is None and case.finding.signal is not Signal.REQUEST_RATE):
             case = all_requests(snapshot.focus, snapshot.frame.live)
         loading = Mix(PanelStatus(State.LOADING), case.finding.model, case.finding.title)
-        self.main.show_page(MixPanel, loading)
-        self.main.show_page(MixPanel, await fetch(session, case))
+        await self.fill(MixPanel, (case.finding.key, case.outcome), loading, lambda: fetch(session, case))
 
     @work(exclusive=True, group="page", exit_on_error=False)
     async def show_means(self, value: str = "") -> None:
@@ -52,8 +51,8 @@ class Searching(TimeCursor):
             return
         finding = self.main.finding
         model = finding.model if finding is not None and finding.model else snapshot.focus
-        self.main.show_page(MeansPanel, Means(PanelStatus(State.LOADING), model, value))
-        self.main.show_page(MeansPanel, await fetch(session, model, value))
+        loading = Means(PanelStatus(State.LOADING), model, value)
+        await self.fill(MeansPanel, (model, value), loading, lambda: fetch(session, model, value))
 
     def segment_in_focus(self) -> WhySheet | None:
         """The words for the segment under the cursor of WHERE, if that has the focus."""

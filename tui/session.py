@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from analysis.answer import Snapshot, SourceStatus, State
 from analysis.filters import ALL, Eq, Filter, In, conjunction, fields_of
 from analysis.view import Frame, View
 from connectors.base import SourceError
 from tui.budgets import Budgets
-from tui.explaining import Explainer
+from tui.explaining import Explained, Explainer
 from tui.feeds import Clock, LogFeed, MetricFeed, Question
 from tui.outside import Outside
-from tui.value_names import FeatureValues
+from tui.shelf import Shelf
+from tui.value_names import FeatureValues, Named
 
 if TYPE_CHECKING:
+    from analysis.answer import FindingKey
     from analysis.cases import Case
     from analysis.episodes import Episode
     from analysis.evidence import LogEvidence
@@ -29,6 +31,15 @@ if TYPE_CHECKING:
 
 KEPT_ANSWERS = 12
 """Views whose last whole answer is shown at once when an engineer comes back to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was asked of the sources about the findings of a view, and how long these have stood."""
+
+    segments: Mapping[FindingKey, Explained] = field(default_factory=dict)
+    values: Mapping[FindingKey, Named] = field(default_factory=dict)
+    standing: Standing | None = None
 
 
 class Session:
@@ -57,7 +68,10 @@ class Session:
         self._judged: tuple[tuple[View, *tuple[object, ...]], int, int, Evidence, Judgement] | None = None
         self._standing: Standing | None = None
         self._answered: dict[LogFeed | MetricFeed, int] = {}
-        self._kept: dict[View, Snapshot] = {}
+        self._kept: Shelf[View, Snapshot] = Shelf(KEPT_ANSWERS)
+        self._found: Shelf[View, Found] = Shelf(KEPT_ANSWERS)
+        self.pages: Shelf[Hashable, Any] = Shelf(KEPT_ANSWERS)
+        """What pages of held views were told that is no part of a snapshot, by page, view and question."""
         self._explainer = Explainer(self.logs, clock, self.metrics)
         self._searching: asyncio.Future[bool] | None = None
         self._search_began = 0.0
@@ -72,13 +86,20 @@ class Session:
 
     def ask(self, view: View) -> None:
         """A new question; answers to the one before are dropped. Another model in focus is no new question."""
-        if replace(view, focus=None) != replace(self.view, focus=None):
-            self.generation += 1
-            self._explainer.forget()
-            self._cancel_search()
-            self._standing = None
-            self._values.forget()
+        before, after = replace(self.view, focus=None), replace(view, focus=None)
         self.view = view
+        if before == after:
+            return
+        self.generation += 1
+        self._cancel_search()
+        self._found.put(before, Found(self._explainer.found, self._values.known, self._standing))
+        found = self._found.get(after) or Found()
+        self._explainer.recall(found.segments)
+        self._values.known = found.values
+        self._standing = found.standing
+        question = self.question()
+        for feed in self.feeds:
+            feed.recall(question)
 
     @property
     def search_features(self) -> tuple[str, ...]:
@@ -89,9 +110,11 @@ class Session:
         """Search segments by these features, too: numeric ones cut at quantiles of the baseline."""
         self.generation += 1
         self._explainer.features = tuple(features)
-        self._explainer.forget()
+        self._explainer.recall({})
         self._cancel_search()
         self._kept.clear()
+        self._found.clear()
+        self.pages.clear()
 
     def features(self) -> tuple[str, ...]:
         """Every feature of the logs that is no dimension already."""
@@ -234,9 +257,7 @@ class Session:
         judgement = known[4]
         answer = self._pictured(judgement, evidence, view, now)
         if all(source.state is not State.LOADING for source in answer.sources):
-            key = replace(view, focus=None)
-            others = [item for item in self._kept.items() if item[0] != key]
-            self._kept = dict([*others, (key, answer)][-KEPT_ANSWERS:])
+            self._kept.put(replace(view, focus=None), answer)
         return answer, judgement.cases
 
     def _pictured(self, judgement: Judgement, evidence: Evidence, view: View, now: float) -> Snapshot:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from analysis.filters import Eq, Not, conjunction
 
 if TYPE_CHECKING:
-    from analysis.answer import Finding, Snapshot
+    from analysis.answer import Finding, FindingKey, Snapshot
     from analysis.cases import Case
     from analysis.naming import ValueNames
     from tui.feeds import LogFeed, Question
@@ -20,11 +20,11 @@ NAMED = 8
 NAMES_EVERY_S = 30.0
 """How long the values of a finding are trusted while it stands."""
 
-Key = tuple[str, str, str]
-
 
 @dataclass(frozen=True, slots=True)
-class _Named:
+class Named:
+    """The values behind one finding, and when they were asked for."""
+
     at: float
     case: Case
     names: ValueNames
@@ -34,17 +34,13 @@ class FeatureValues:
     """The names of values, by finding."""
 
     def __init__(self) -> None:
-        self._known: Mapping[Key, _Named] = {}
-
-    def forget(self) -> None:
-        """Another question: none of the names answers it."""
-        self._known = {}
+        self.known: Mapping[FindingKey, Named] = {}
 
     def told(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with the values by name, in the list and in the features panel."""
         from analysis.naming import named_row
 
-        known = self._known
+        known = self.known
         if not known:
             return snapshot
         findings = tuple(self.named(finding) for finding in snapshot.findings)
@@ -58,7 +54,7 @@ class FeatureValues:
         """One finding with its values by name, where they are known."""
         from analysis.naming import named_finding
 
-        found = self._known.get(finding.key)
+        found = self.known.get(finding.key)
         return finding if found is None else named_finding(finding, found.names)
 
     async def look(self, feeds: Sequence[LogFeed], cases: Sequence[Case], question: Question, now: float) -> bool:
@@ -70,7 +66,7 @@ class FeatureValues:
         from analysis.naming import wants_names
 
         wanted = [case for case in cases if case.outcome is not None and wants_names(case.finding)][:NAMED]
-        before = self._known
+        before = self.known
         kept = {case.finding.key: before[case.finding.key] for case in wanted if case.finding.key in before}
         for case in wanted:
             known = kept.get(case.finding.key)
@@ -78,11 +74,11 @@ class FeatureValues:
                 continue
             names = await _asked(feeds, case, question)
             if names is not None:
-                kept[case.finding.key] = _Named(now, case, names)
+                kept[case.finding.key] = Named(now, case, names)
         # A view that changed meanwhile has forgotten what was known, and must not hear the old answer.
-        if self._known is not before:
+        if self.known is not before:
             return False
-        self._known = kept
+        self.known = kept
         return {key: one.names for key, one in before.items()} != {key: one.names for key, one in kept.items()}
 
 
