@@ -12,7 +12,7 @@ import numpy as np
 from analysis.segment_scan import Mask, Problem, Where, cells, likelihood, mask_of, penalty
 
 if TYPE_CHECKING:
-    from analysis.evidence import Floats
+    from analysis.evidence import Floats, Ints
 
 MIN_ROWS = 30
 MIN_SHARE = 0.02
@@ -81,15 +81,16 @@ def cover(problem: Problem, limit: int, alternatives: int = 0) -> list[Found]:
 
 def measure(problem: Problem, where: Where, active: Mask) -> Cell:
     """The exact sums of one conjunction over the active leaves."""
-    mask = mask_of(problem, where) & active
-    count, expected = float(problem.counts[mask].sum()), float(problem.expected[mask].sum())
+    # A segment is mostly small: its leaves by their places are taken in a tenth of the time that a mask takes.
+    leaves = np.flatnonzero(mask_of(problem, where) & active)
+    count, expected = float(problem.counts[leaves].sum()), float(problem.expected[leaves].sum())
     if problem.sign <= 0 or problem.among:
         return judged(problem, where, count, expected, expected, 0.0)
     table = problem.table
-    rows, n = float(table.n_baseline[mask].sum()), float(table.n[mask].sum())
+    rows, n = float(table.n_baseline[leaves].sum()), float(table.n[leaves].sum())
     # A prior that does not know an interaction must not turn it into an excess: the segment's own rate before counts.
-    own = n * float(table.hits_baseline[mask].sum()) / rows if rows > 0 else 0.0
-    return judged(problem, where, count, expected, max(expected, own), _variance(problem, mask, expected))
+    own = n * float(table.hits_baseline[leaves].sum()) / rows if rows > 0 else 0.0
+    return judged(problem, where, count, expected, max(expected, own), _variance(problem, leaves, expected))
 
 
 def judged(problem: Problem, where: Where, count: float, expected: float, cautious: float, variance: float) -> Cell:
@@ -110,18 +111,18 @@ def judged(problem: Problem, where: Where, count: float, expected: float, cautio
     return Cell(where, count, expected, llr, llr - price, deflated, price, deflated > problem.unasked * price)
 
 
-def _variance(problem: Problem, mask: Mask, expected: float) -> float:
+def _variance(problem: Problem, leaves: Ints, expected: float) -> float:
     """Of an expectation: the baseline's sampling, and that of the rows where not all were counted."""
     table = problem.table
-    weight = problem.expected[mask]
-    variance = float((weight * table.n[mask] / np.maximum(problem.rests_on[mask], 1.0)).sum())
-    rows = float(table.n_baseline[mask].sum())
+    weight = problem.expected[leaves]
+    variance = float((weight * table.n[leaves] / np.maximum(problem.rests_on[leaves], 1.0)).sum())
+    rows = float(table.n_baseline[leaves].sum())
     if rows > 0:
-        variance = max(expected * float(table.n[mask].sum()) / rows, min(variance, expected))
+        variance = max(expected * float(table.n[leaves].sum()) / rows, min(variance, expected))
     if table.drawn is not None:
         # One drawn row more or less: a cell of which none was drawn may still have some.
-        rate = expected / max(float(table.n[mask].sum()), 1.0)
-        variance += rate**2 * (float(table.drawn[mask].sum()) + float(table.drawn.max()))
+        rate = expected / max(float(table.n[leaves].sum()), 1.0)
+        variance += rate**2 * (float(table.drawn[leaves].sum()) + float(table.drawn.max()))
     return variance + problem.burst**2 * float((weight**2).sum()) + (max(problem.swing, SWING) * expected) ** 2
 
 
