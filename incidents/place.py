@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Mapping
@@ -44,7 +45,8 @@ def choose(configured: str | None = None, environment: Mapping[str, str] = os.en
         from platformdirs.unix import Unix
 
         folder = Unix("mltriage").user_state_path / "incidents"
-    return Place(folder, memory_folder(environment))
+    # Of each folder its own: what is in memory is brought back to where it belongs.
+    return Place(folder, memory_folder(environment) / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16])
 
 
 def choose_demo(environment: Mapping[str, str] = os.environ) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -182,11 +183,11 @@ def test_this_bench_would_see_a_loss(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
+    """A file system of four megabytes."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], check=False, capture_output=True
     )
     if mounted.returncode:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
@@ -198,25 +199,54 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_on_a_full_disk_the_reserve_takes_the_next_events_and_then_memory_does_loudly(
     small_disk: Path, tmp_path: Path
 ) -> None:
+    notes = RESERVE_BYTES // 5_000
     memory = tmp_path / "memory"
     journal = journal_at(small_disk / "journal", memory=memory)
     incident = flagged(journal)
     space = os.statvfs(small_disk)
     (small_disk / "other").write_bytes(b"x" * (space.f_bavail * space.f_frsize))
-    saved = [journal.append(incident, Kind.NOTE, {"text": f"{i} " + "x" * 8_000}) for i in range(60)]
+    saved = [journal.append(incident, Kind.NOTE, {"text": f"{i} " + "x" * 8_000}) for i in range(notes)]
     kept = sum(one.durable for one in saved)
-    assert RESERVE_BYTES / 9_000 < kept < 60
-    assert [one.durable for one in saved] == [True] * kept + [False] * (60 - kept)
+    assert RESERVE_BYTES / 9_000 < kept < notes
+    assert [one.durable for one in saved] == [True] * kept + [False] * (notes - kept)
     assert str(memory) in saved[-1].problem
     texts = [
-        event.data["text"][:2].strip()
+        event.data["text"].split()[0]
         for event in journal_at(small_disk / "journal", memory=memory).history(incident).events[1:]
     ]
-    assert texts == [str(i) for i in range(60)]
+    assert texts == [str(i) for i in range(notes)]
     (small_disk / "other").unlink()
     assert journal.rescue() == 1
     assert not (memory / incident).exists()
-    assert len(journal_at(small_disk / "journal").history(incident).events) == 61
+    assert len(journal_at(small_disk / "journal").history(incident).events) == notes + 1
+
+
+def test_evidence_that_is_in_memory_alone_is_brought_to_the_disk_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = tmp_path / "memory"
+    journal = journal_at(tmp_path / "journal", memory=memory)
+    put_all = files.put_all
+
+    def too_long_for_the_disk(folder: Path, contents: Mapping[str, bytes], mode: int) -> None:
+        if memory not in folder.parents:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put_all(folder, contents, mode)
+
+    monkeypatch.setattr(files, "put_all", too_long_for_the_disk)
+    incident = flagged(journal)
+    monkeypatch.undo()
+    assert not (memory / incident / "events").exists()
+    assert journal.rescue() == 1
+    assert not (memory / incident).exists()
+    event = journal_at(tmp_path / "journal").history(incident).events[0]
+    assert journal_at(tmp_path / "journal").blob(incident, event.data["blobs"]["snapshot"])
+
+
+def test_each_folder_has_a_memory_of_its_own(tmp_path: Path) -> None:
+    one, other = (choose(str(tmp_path / name), {"XDG_RUNTIME_DIR": str(tmp_path)}) for name in ("a", "b"))
+    assert one.fallback.parent == other.fallback.parent == tmp_path / "mltriage" / "incidents"
+    assert one.fallback != other.fallback
 
 
 def test_a_short_write_is_taken_back_and_written_again_elsewhere(
