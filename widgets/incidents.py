@@ -14,6 +14,10 @@ from widgets.text import NONE, age, clock, wrap
 SIDE_BY_SIDE = 160
 """Cells from which on the detail stands beside the list."""
 
+KEYS = "a note  S severity  T status  R role  L link  y copy  Enter whole; after W: Z silence  P page"
+KEYS_CLOSED = "a note  T status, to open it again  L link  y copy  Enter whole"
+"""What can be done with an incident, where there is room to say it."""
+
 LISTED = 7
 """Rows of the list where the detail stands below it."""
 
@@ -143,7 +147,10 @@ class IncidentsPanel(ListPanel[IncidentsPart, IncidentRow]):
         left = len(item.timeline) - len(shown)
         more = f", {left} earlier: Enter" if left else ""
         lines.append(((f"TIMELINE {len(item.timeline)} lines{more}", "title"),))
-        return [*lines, *(self._moment(moment) for moment in shown)][:height]
+        told = [*lines, *(self._moment(moment) for moment in shown)][:height]
+        if len(told) < height - 1:
+            told += [(), ((KEYS if item.open else KEYS_CLOSED, "dim"),)]
+        return told
 
     def _fact(self, name: str, value: str) -> Line:
         return ((f"{name:<9}", "dim"), (self.foreign(value, 400) or NONE, ""))
