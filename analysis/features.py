@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,7 +164,8 @@ def _judged(h: Histogram, c: FeatureCounts, test: ShiftTest, q: float, scale: Sc
 def _cases(best: Mapping[_Key, _Judged], frame: Frame, newest: float | None) -> dict[_Key, tuple[_Judged, str, Case]]:
     """The changed features with their words and cases, measured from the onset on where one is known.
 
-    Over a longer window a change is diluted; measured anew it may also turn out to be smaller: then it stays.
+    Over a longer window a change is diluted, and a shorter one was chosen for being the worst: what is told since an
+    onset is measured since then. It stays as sure as it was; where another change shows it must be the surer one.
     """
     changed = {key: judged for key, judged in best.items() if judged.changed}
     onsets = _onsets(changed, frame)
@@ -174,7 +175,11 @@ def _cases(best: Mapping[_Key, _Judged], frame: Frame, newest: float | None) -> 
         if onset is not None and (scale := scale_since(frame, onset.start, newest)) is not None
     }
     again = _again({key: changed[key] for key in begun}, begun)
-    better = {key: judged for key, judged in again.items() if judged.changed and judged.bound >= changed[key].bound}
+    better = {
+        key: replace(judged, bound=max(judged.bound, changed[key].bound))
+        for key, judged in again.items()
+        if judged.changed and (judged.state == changed[key].state or judged.bound >= changed[key].bound)
+    }
     onsets |= _onsets(better, frame)
     return {key: _told(key, judged, onsets[key], frame) for key, judged in (changed | better).items()}
 

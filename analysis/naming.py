@@ -47,6 +47,8 @@ def named_finding(finding: Finding, names: ValueNames) -> Finding:
     if not isinstance(names.bins, CategoryBins):
         value = _outstanding(names)
         plain = value is None or f"at {value} " in f"{finding.title} "
+        if finding.check == "clipping" and not plain:
+            return replace(finding, title=f"{finding.subject} clipped at {value}")
         return finding if plain else replace(finding, title=f"{finding.title} (many are {value})")
     fault = _format(names)
     if finding.check == "unseen_category":

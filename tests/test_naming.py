@@ -116,3 +116,10 @@ def test_the_row_of_the_feature_says_the_same() -> None:
     written = named_row(row, names(("FOOD", 540.0)))
     assert (written.state, written.direction) == ("format", "'FOOD' for 'food' (upper case)")
     assert named_row(row, names(("3", 5.0), bins=NumericBins((0.0, 1.0)))) == row
+
+
+def test_values_cut_off_are_told_with_their_limit() -> None:
+    bins = NumericBins((-math.inf, 0.0, 51.0, 68.7, math.inf))
+    clipped = replace(NEW, title="shop clipped between 51 and 68.7", check="clipping")
+    assert named_finding(clipped, names(("60", 4_000.0), ("55", 20.0), bins=bins)).title == "shop clipped at 60"
+    assert named_finding(clipped, names(("60", 40.0), ("55", 20.0), bins=bins)) == clipped

@@ -172,6 +172,18 @@ def test_a_category_that_the_baseline_never_had_is_found() -> None:
     assert case.outcome == And((Not(In("country", ("de", "fr", "it"))), Not(Null("country"))))
 
 
+def test_what_is_told_since_an_onset_is_measured_since_then() -> None:
+    def shares(t: float) -> Floats:
+        new = 0.0 if t < ONSET else 0.05 if t < RECENT else 0.08
+        return np.array([0.5 - new, 0.3, 0.15, 0.05, new])
+
+    case = only_case(changes_of(Model(features={**HEALTHY, "country": (COUNTRY, shares)})), "country")
+    since = FRAME.live.end - ONSET
+    late = FRAME.live.end - RECENT
+    assert case.finding.onset == pytest.approx(ONSET, abs=60)
+    assert case.finding.now == pytest.approx((0.05 * (since - late) + 0.08 * late) / since, abs=0.004)
+
+
 def test_a_sensor_that_is_stuck_is_a_constant() -> None:
     stuck = np.zeros(len(AGE))
     stuck[4] = 1.0
