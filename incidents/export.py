@@ -60,6 +60,8 @@ def as_json(incident: Incident, history: History, snapshot: Snapshot | None = No
         reading["onset"] = utc(reading["onset"])
     for line in (*plain["timeline"], *plain["evidence"]):
         line["t"] = utc(line["t"])
+    for silence in plain["silences"]:
+        silence["until"], silence["told_at"] = utc(silence["until"]), utc(silence["told_at"] or None)
     whole = {
         "schema": SCHEMA,
         **plain,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from incidents.events import Kind
-from incidents.export import handoff
+from incidents.export import as_json, handoff, utc
 from incidents.fold import fold
 from incidents.journal import Journal
 from incidents.record import Incident, Silence
@@ -91,6 +92,8 @@ def test_a_silence_is_set_extended_and_ended_by_its_events(journal: Journal) -> 
     answered(journal, end.id)
     known = folded(journal)
     assert not any(held(silence, T0 + 60) for silence in known.silences)
+    (exported, _) = json.loads(as_json(known, journal.history(ID)))["silences"]
+    assert (exported["until"], exported["reference"]) == (utc(T0 + HOUR), "s-1")
     said = [line.text for line in known.timeline if line.kind in ("silenced", "unsilenced")]
     assert said[0].startswith('silenced model="fraud" at am for 1h: known')
     assert said[1].startswith('goes on silencing model="fraud" at am for 3h')
