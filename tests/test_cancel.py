@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from analysis.answer import Snapshot, State
 from analysis.filters import ALL, Filter, Not, Null, conjunction
-from analysis.view import View, Window
+from analysis.view import Window
+from connectors.clickhouse_transport import ClickHouseTransport
 from connectors.duckdb_store import DuckDbStore
+from connectors.duckdb_transport import DuckDbTransport, _Call
 from connectors.prometheus import PrometheusStore
 from tests.logs import rows, write_parquet
 from tests.slow_sources import HARD, silent_server
@@ -27,6 +28,9 @@ __all__ = ["fleet"]
 FAILED = Not(Null("error_type"))
 HOUR = Window(END - 3_600, END)
 AT_ONCE_S = 0.2
+FEW_TURNS = 5
+"""Turns of the event loop: none of them may wait for anything, and each is a fraction of a millisecond."""
+KEY_S = 0.1
 GENEROUS = 5
 """How much longer than promised a busy machine may take."""
 
@@ -39,6 +43,38 @@ async def store(tmp_path: Path) -> AsyncIterator[DuckDbStore]:
     await opened.describe()
     yield opened
     await opened.close()
+
+
+async def turns_until(condition: Callable[[], bool]) -> int:
+    """How often the event loop goes round until the condition holds: what depends on no clock and no other program."""
+    for turns in range(1_000):
+        if condition():
+            return turns
+        await asyncio.sleep(0)
+    raise AssertionError("a thousand turns were not enough")
+
+
+async def test_duckdb_is_interrupted_within_the_turn_that_hears_of_it(
+    store: DuckDbStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted: list[str] = []
+    interrupt = _Call.interrupt
+
+    def noted(self: _Call) -> None:
+        interrupted.append("DuckDB")
+        interrupt(self)
+
+    monkeypatch.setattr(_Call, "interrupt", noted)
+    endless = "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b"
+    transport = store._transport
+    assert isinstance(transport, DuckDbTransport)
+    asked = asyncio.create_task(transport.run(endless))
+    await turns_until(lambda: bool(transport._running))
+    asked.cancel()
+    assert await turns_until(lambda: bool(interrupted)) <= FEW_TURNS
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert not transport._running
 
 
 async def test_a_duckdb_query_that_works_for_seconds_ends_at_once(store: DuckDbStore) -> None:
@@ -62,13 +98,31 @@ async def test_a_silent_prometheus_is_left_at_once() -> None:
         prometheus = PrometheusStore(f"http://127.0.0.1:{server.port}", timeout_s=60)
         asked = asyncio.create_task(prometheus.segments((HOUR,), "fraud", FAILED))
         await asyncio.wait_for(server.asked.wait(), 30)
-        began = time.monotonic()
         asked.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asked
-        assert time.monotonic() - began < GENEROUS * AT_ONCE_S
+        assert await turns_until(asked.done) <= FEW_TURNS
+        assert asked.cancelled()
         await asyncio.wait_for(server.left.wait(), GENEROUS)
         await prometheus.close()
+
+
+async def test_clickhouse_is_left_and_told_at_once() -> None:
+    asked: list[httpx.Request] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        if not request.content.startswith(b"KILL"):
+            await asyncio.Event().wait()
+        return httpx.Response(200)
+
+    transport = ClickHouseTransport("http://ch:8123", timeout_s=60, transport=httpx.MockTransport(answer))
+    query = asyncio.create_task(transport.run("SELECT 1"))
+    await turns_until(lambda: bool(asked))
+    query.cancel()
+    assert await turns_until(query.done) <= FEW_TURNS
+    await turns_until(lambda: len(asked) > 1)
+    query_id = asked[0].url.params["query_id"]
+    assert asked[1].content.decode() == f"KILL QUERY WHERE query_id = '{query_id}' ASYNC"
+    await transport.close()
 
 
 async def test_keys_answer_and_escape_stops_while_a_store_searches(
@@ -98,54 +152,28 @@ async def test_keys_answer_and_escape_stops_while_a_store_searches(
         took = []
         for page in ("latency", "errors", "features", "infra") * 2:
             key = {"latency": "2", "errors": "4", "features": "5", "infra": "6"}[page]
-            began = time.monotonic()
+            began = time.thread_time()
             app.simulate_key(key)
             await until_at_once(lambda page=page: app.main.page == page)  # type: ignore[misc]
-            took.append(time.monotonic() - began)
+            took.append(time.thread_time() - began)
         assert not ended
-        assert sorted(took)[len(took) // 2] < GENEROUS * 0.1
+        # CPU of the thread that serves keys: other programs on this machine do not count, work of ours in it does.
+        assert sorted(took)[len(took) // 2] < KEY_S
         await pilot.press("1")
         await until(pilot, lambda: time.monotonic() - app.session._search_began > 1.1)  # type: ignore[union-attr]
-        began = time.monotonic()
+        interrupted: list[float] = []
+        interrupt = _Call.interrupt
+
+        def noted(self: _Call) -> None:
+            interrupted.append(time.thread_time())
+            interrupt(self)
+
+        monkeypatch.setattr(_Call, "interrupt", noted)
+        cpu, began = time.thread_time(), time.monotonic()
         app.simulate_key("escape")
         await until_at_once(lambda: bool(ended))
+        assert interrupted[0] - cpu < KEY_S, "DuckDB is interrupted before anything else is worked on"
         assert ended[0] - began < GENEROUS * AT_ONCE_S
-
-
-PANELS = ("findings", "models", "latency", "confidence", "errors", "features", "infra", "accuracy", "shadow")
-
-
-async def test_a_view_seen_before_is_there_in_every_panel_before_any_source_answers(
-    fleet: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with Triage(options(fleet)).run_test(size=(120, 40)) as pilot:
-        app = app_of(pilot)
-
-        def whole(view: View) -> bool:
-            snapshot = app.snapshot
-            if snapshot is None or replace(snapshot.view, focus=None) != replace(view, focus=None):
-                return False
-            return all(source.state is not State.LOADING for source in snapshot.sources)
-
-        seen: list[Snapshot] = []
-        for key in ("1", "left_square_bracket"):
-            app.simulate_key(key)
-            await pilot.pause()
-            await until(pilot, lambda: whole(app.view))
-            assert app.snapshot is not None
-            seen.append(app.snapshot)
-        session = app.session
-        assert session is not None
-        for feed in session.feeds:
-            monkeypatch.setattr(feed, "poll", _never)
-        for key, before in (("right_square_bracket", seen[0]), ("left_square_bracket", seen[1])):
-            app.simulate_key(key)
-            await until_at_once(lambda before=before: whole(before.view))  # type: ignore[misc]
-            shown = app.snapshot
-            assert shown is not None
-            assert len(shown.findings) == len(before.findings)
-            for panel in PANELS[1:]:
-                assert repr(getattr(shown, panel)) == repr(getattr(before, panel)), panel
 
 
 async def until_at_once(condition: Callable[[], bool]) -> None:
@@ -154,8 +182,3 @@ async def until_at_once(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "it never came"
         await asyncio.sleep(0.001)
-
-
-async def _never(question: object) -> AsyncIterator[None]:
-    await asyncio.Event().wait()
-    yield
