@@ -259,6 +259,10 @@ class LogStore(Protocol):
         """The filter as the store's own condition over its canonical columns, for an engineer to read or paste."""
         ...
 
+    def prelude(self, query: str) -> str:
+        """Statements that must run before a query as this store sent it runs elsewhere; empty where none must."""
+        ...
+
     async def cancel(self) -> None:
         """Stop whatever the store is doing for us."""
         ...
@@ -311,6 +315,10 @@ class MetricStore(Protocol):
 
         Outcomes: `latency_ms` above or below an edge of its buckets, `error_type`; None counts the requests alone.
         """
+        ...
+
+    async def count_promql(self, model: str, where: Filter, window: Window) -> str:
+        """PromQL, to be pasted, that counts the requests of a model over a window; raises SourceError as `segments`."""
         ...
 
     async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:

@@ -225,6 +225,10 @@ class DuckDbStore(SqlStore):
                 ends.append(last)
         return Watermark(max(ends) / MICROS if ends else None, min(starts) / MICROS if starts else None)
 
+    def prelude(self, query: str) -> str:
+        """JSONL rows are kept in tables of this process: elsewhere they are views of the files."""
+        return self._tail.views(query)
+
     async def _source(self, spans: Sequence[Window], names: Collection[str]) -> Source:
         return await self._duckdb.call(lambda con: self._build_source(spans, names, con))
 

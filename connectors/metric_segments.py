@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 
 from analysis.evidence import Cube, Key
 from analysis.filters import ALL, And, Eq, Filter, In, Not, Null, Or, Range, fields_of
+from analysis.view import Window
 from connectors.base import MissingDataError
 from connectors.metric_evidence import key_of
 from connectors.presets import Matcher
+from connectors.promql import union
 from connectors.selectors import alternatives
 from connectors.signals import LATENCY_SUM, TRAFFIC, Plan, Query
 from connectors.sqlcube import fold
@@ -88,6 +90,25 @@ def narrowed(plan: Plan, where: Filter, names: Names) -> Plan:
         elif all(labels <= names.get(metric, frozenset()) for metric in query.metrics):
             queries.append(replace(query, any_of=chosen))
     return replace(plan, queries=tuple(queries))
+
+
+def count_promql(plan: Plan, names: Names, model: str, where: Filter, window: Window, extra: Sequence[Matcher]) -> str:
+    """PromQL that counts the requests of a model which meet a filter, over a window, whenever it is asked.
+
+    Args:
+        extra: matchers that every selector carries.
+
+    Raises:
+        MissingDataError: the filter is not one of labels, or requests are not counted.
+    """
+    for query in narrowed(plan, where, names).queries:
+        if query.signal == "requests" and query.terms and not query.expr:
+            metric = query.metrics[0]
+            label = next((name for name in query.labels.get("model", ()) if name in names.get(metric, ())), None)
+            own = (Matcher(label, "=", model),) if label is not None else ()
+            wrap = f"increase({{}}[{window.length}s] @ {window.end})".format
+            return f"sum({union(metric, (*query.where, *extra, *own), query.any_of, wrap)})"
+    raise MissingDataError("no request counter", "", "requests are not counted by these metrics")
 
 
 async def label_cube(plan: Plan, model: str, outcome: Filter | None, grown: Grown) -> Cube:

@@ -17,9 +17,10 @@ from analysis.view import DAY_S, Window
 from connectors.base import Catalog, MissingDataError, RejectedError, SourceError, Watermark
 from connectors.http import Access, Headers, HttpSource
 from connectors.metric_evidence import Row, assemble, grid_of
-from connectors.metric_segments import COUNTED, dims_of, label_cube, narrowed
+from connectors.metric_segments import COUNTED, count_promql, dims_of, label_cube, narrowed
 from connectors.presets import name_pattern, parse_matchers
 from connectors.prom_api import PromApi, Result
+from connectors.prom_grid import MAX_LABEL_CHARS, MAX_SERIES, place
 from connectors.prom_growth import PromGrowth
 from connectors.promql import Step, render, select
 from connectors.signals import LATENCY_SUM, TRAFFIC, Plan, Query, make_plan
@@ -36,8 +37,6 @@ SCRAPE_S = 15.0
 """Assumed where neither the targets nor `up` tell."""
 MAX_POINTS = 10_000
 """Points per series and query; Prometheus refuses more than 11,000."""
-MAX_SERIES = 2_000
-MAX_LABEL_CHARS = 200
 RESCAN_S = 300.0
 """New metrics, such as the first error of a kind, are looked for this often."""
 RECENT_S = 900
@@ -162,6 +161,10 @@ class PrometheusStore:
         grown = PromGrowth(self._api, spans, self._extra)
         cube = await label_cube(plan, model, outcome, grown)
         return Fetched(cube, "\n".join(grown.queries), time.perf_counter() - began, grown.rows, tuple(grown.remarks))
+
+    async def count_promql(self, model: str, where: Filter, window: Window) -> str:
+        """See `MetricStore`."""
+        return count_promql(await self._find_plan(), self._label_names, model, where, window, self._extra)
 
     async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:
         """Errors by type over `spans`, which are widened to multiples of `step`.
@@ -326,68 +329,6 @@ class PrometheusStore:
     async def close(self) -> None:
         """Cancel and release the connections."""
         await self._source.close()
-
-
-def place(results: Sequence[Result], t: Ints, step: int) -> tuple[list[Row], int]:
-    """Samples on the grid by their time, never by their position, and how many series were left out.
-
-    Args:
-        t: [T] bucket starts; a sample at the end of a bucket belongs to it.
-    """
-    import numpy as np
-
-    rows: dict[tuple[tuple[str, str], ...], int] = {}
-    kept: set[tuple[tuple[str, str], ...]] = set()
-    dropped: set[tuple[tuple[str, str], ...]] = set()
-    at: list[float] = []
-    values: list[float] = []
-    lengths: list[int] = []
-    of: list[int] = []
-    for labels, times, found in _samples(results):
-        key = tuple(sorted((name, value[:MAX_LABEL_CHARS]) for name, value in labels.items()))
-        series = tuple(label for label in key if label[0] != "le")
-        if series not in kept:
-            if len(kept) >= MAX_SERIES:
-                dropped.add(series)
-                continue
-            kept.add(series)
-        of.append(rows.setdefault(key, len(rows)))
-        lengths.append(len(times))
-        at += times
-        values += found
-    starts = np.rint(np.array(at, dtype=np.float64) / step).astype(np.int64) * step - step
-    row, column = np.repeat(np.array(of, dtype=np.int64), lengths), np.searchsorted(t, starts)
-    inside = column < len(t)
-    inside[inside] = t[column[inside]] == starts[inside]
-    grid, known = np.zeros((len(rows), len(t))), np.zeros((len(rows), len(t)), dtype=bool)
-    # Added, because labels that were cut may meet in one row.
-    np.add.at(grid, (row[inside], column[inside]), np.array(values, dtype=np.float64)[inside])
-    known[row[inside], column[inside]] = True
-    grid[~known] = np.nan
-    return [Row(dict(key), grid[i]) for key, i in rows.items()], len(dropped)
-
-
-def _samples(results: Sequence[Result]) -> list[tuple[Mapping[str, str], list[float], list[float]]]:
-    """(labels, times, values) of every series; native histograms become cumulative classic buckets."""
-    found: list[tuple[Mapping[str, str], list[float], list[float]]] = []
-    native = [result for result in results if result.histograms]
-    for result in results:
-        if result.values:
-            found.append((result.metric, [at for at, _ in result.values], [float(v) for _, v in result.values]))
-    bounds = {float(right) for r in native for _, h in r.histograms for _, _, right, _ in h.buckets}
-    edges = sorted(bounds | {math.inf})
-    for result in native:
-        times = [at for at, _ in result.histograms]
-        for edge in edges:
-            # A bucket wider than the edges around it is counted at its upper end.
-            below = [
-                float(h.count)
-                if math.isinf(edge)
-                else math.fsum(float(n) for _, _, right, n in h.buckets if float(right) <= edge)
-                for _, h in result.histograms
-            ]
-            found.append(({**result.metric, "le": repr(edge)}, times, below))
-    return found
 
 
 def parse_duration(text: str) -> float | None:

@@ -19,7 +19,7 @@ from connectors.base import Catalog, MalformedError, MissingDataError, SourceErr
 from connectors.exposition import ACCEPT, Recorded, Sample, parse_history, parse_page
 from connectors.http import Access, HttpSource, check_status, message_of
 from connectors.metric_evidence import assemble, grid_of
-from connectors.metric_segments import COUNTED, Growth, dims_of, label_cube, narrowed
+from connectors.metric_segments import COUNTED, Growth, count_promql, dims_of, label_cube, narrowed
 from connectors.presets import parse_matchers
 from connectors.ring import MAX_SERIES, Ring
 from connectors.signals import TRAFFIC, Plan, Query, make_plan
@@ -232,6 +232,12 @@ class ScrapeStore:
 
             cube = await label_cube(plan, model, outcome, grown)
             return Fetched(cube, ", ".join(asked), time.perf_counter() - began, rows)
+
+    async def count_promql(self, model: str, where: Filter, window: Window) -> str:
+        """For a Prometheus that scrapes the same pages; see `MetricStore`."""
+        async with self._turn:
+            plan = await self._fresh()
+            return count_promql(plan, self._label_names(plan), model, where, window, self._extra)
 
     async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:
         """Errors by type over `spans`, as `metrics` has them."""

@@ -148,6 +148,10 @@ class SqlStore(SegmentQuestions, FeatureQuestions):
         """The filter as SQL over the canonical columns."""
         return where_sql(where, (await self._mapped()).kinds, self._dialect)
 
+    def prelude(self, query: str) -> str:
+        """Statements that must run before its query runs elsewhere; none where its tables are the user's."""
+        return ""
+
     async def cancel(self) -> None:
         """Stop what is running; the questions that waited for it raise SourceError."""
         await self._transport.cancel()

@@ -63,6 +63,7 @@ class Tail:
     _files: dict[int, _Followed] = field(default_factory=dict)
     _made: int = 0
     _problems: dict[str, str] = field(default_factory=dict)
+    _paths: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -84,6 +85,7 @@ class Tail:
     def poll(self, files: Sequence[LogFile], con: Any) -> None:
         """Take in what was appended since the last call. A last line without its newline is left for the next one."""
         self._problems = {}
+        self._paths = tuple(file.path for file in files)
         seen = {file.inode for file in files}
         self._files = {inode: file for inode, file in self._files.items() if inode in seen}
         budget = self.backlog_bytes
@@ -171,24 +173,44 @@ class Tail:
             return
         path = self.folder / "chunk.jsonl"
         path.write_bytes(chunk)
-        texts = {name: _as_text(kind) for name, kind in self.columns.items()}
-        spec = ", ".join(f"'{_escaped(name)}': '{_escaped(render_type(kind))}'" for name, kind in texts.items())
         try:
-            con.execute(
-                f"CREATE OR REPLACE TEMP TABLE stage AS SELECT * FROM read_json('{_escaped(str(path))}', "
-                f"format='newline_delimited', ignore_errors=true, maximum_object_size={CHUNK_BYTES}, "
-                f"columns={{{spec}}})"
-            )
+            con.execute(f"CREATE OR REPLACE TEMP TABLE stage AS SELECT * FROM {self._json([str(path)])}")
         finally:
             path.unlink()
         self._widen(con)
-        # A line that is no JSON object comes back as a row of nulls.
-        some = " OR ".join(f"{quote(name)} IS NOT NULL" for name in self.columns)
-        total, good = con.execute(f"SELECT count(*), count_if({some}) FROM stage").fetchone()
+        total, good = con.execute(f"SELECT count(*), count_if({self._some}) FROM stage").fetchone()
         self.bad_lines += total - good
         if good:
-            values = ", ".join(f"{_cast(quote(name), kind)} AS {quote(name)}" for name, kind in self.columns.items())
-            self._store(f"SELECT {values} FROM stage WHERE {some}", good, con)
+            self._store(f"SELECT {self._values} FROM stage WHERE {self._some}", good, con)
+
+    def views(self, query: str) -> str:
+        """Statements after which a query over these tables runs in another DuckDB, from the files themselves."""
+        named = [segment.table for segment in self.segments if re.search(rf"\b{segment.table}\b", query)]
+        rows = f"SELECT {self._values} FROM {self._json(self._paths)} WHERE {self._some}" if named else ""
+        # The first view has the rows of all files, so that each is counted once.
+        rest = ["", *(" LIMIT 0" for _ in named[1:])]
+        return "".join(
+            f"CREATE OR REPLACE TEMP VIEW {table} AS {rows}{none};\n" for table, none in zip(named, rest, strict=False)
+        )
+
+    def _json(self, paths: Sequence[str]) -> str:
+        """FROM item over JSONL files, with the columns known so far; nested ones as text."""
+        texts = {name: _as_text(kind) for name, kind in self.columns.items()}
+        spec = ", ".join(f"'{_escaped(name)}': '{_escaped(render_type(kind))}'" for name, kind in texts.items())
+        listed = ", ".join(f"'{_escaped(path)}'" for path in paths)
+        return (
+            f"read_json([{listed}], format='newline_delimited', ignore_errors=true, "
+            f"maximum_object_size={CHUNK_BYTES}, columns={{{spec}}})"
+        )
+
+    @property
+    def _values(self) -> str:
+        return ", ".join(f"{_cast(quote(name), kind)} AS {quote(name)}" for name, kind in self.columns.items())
+
+    @property
+    def _some(self) -> str:
+        """What is no JSON object comes back as a row of nulls: the condition for the others."""
+        return " OR ".join(f"{quote(name)} IS NOT NULL" for name in self.columns)
 
     def _store(self, rows: str, count: int, con: Any) -> None:
         last = self.segments[-1] if self.segments else None

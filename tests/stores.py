@@ -127,6 +127,10 @@ class Logs(Script):
         """The filter as it is typed."""
         return format_filter(where)
 
+    def prelude(self, query: str) -> str:
+        """Nothing."""
+        return ""
+
     async def feature_bins(self, spans: Sequence[Window], where: Filter = ALL) -> Fetched[Mapping[str, Bins]]:
         """One bin per merchant of the rows."""
         await self.step("feature_bins", spans, where)
@@ -318,6 +322,10 @@ class Metrics(Script):
         self, spans: Sequence[Window], model: str, outcome: Filter | None, where: Filter = ALL
     ) -> Fetched[Cube]:
         """These metrics have no labels but the model."""
+        raise NotImplementedError
+
+    async def count_promql(self, model: str, where: Filter, window: Window) -> str:
+        """Nothing is asked this way."""
         raise NotImplementedError
 
     async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -120,6 +125,25 @@ async def test_what_a_conjunction_leaves_out_and_what_it_selects_are_the_whole(s
     cubes = [(await store.segments([WINDOW], "a", FAILED, where)).value for where in (ALL, inside, Not(inside))]
     assert total(cubes[1], 0) + total(cubes[2], 0) == pytest.approx(total(cubes[0], 0), rel=1e-6)
     assert total(cubes[2]) == pytest.approx(total(cubes[0]) - total(cubes[1]), rel=1e-6)
+
+
+def asked(url: str) -> Any:
+    """The result of an instant query, as any client gets it."""
+    with urlopen(url) as reply:
+        return json.load(reply)["data"]["result"]
+
+
+async def test_the_promql_that_is_copied_runs_as_it_is_and_counts_the_rows_on_the_screen(
+    store: MetricStore, server: Server
+) -> None:
+    inside = And((Eq("version", "42"), Eq("route", "/score")))
+    for where in (ALL, inside, Not(inside)):
+        promql = await store.count_promql("a", where, WINDOW)
+        (result,) = await asyncio.to_thread(asked, f"{server.url}/api/v1/query?{urlencode({'query': promql})}")
+        cube = (await store.segments([WINDOW], "a", None, where)).value
+        assert float(result["value"][1]) == pytest.approx(total(cube), rel=0.01), promql
+    with pytest.raises(MissingDataError):
+        await store.count_promql("a", Eq("tier", "free"), WINDOW)
 
 
 async def test_series_that_meet_two_alternatives_count_once(store: MetricStore) -> None:

@@ -16,7 +16,8 @@ from analysis.view import Window
 from connectors.base import MalformedError, MissingDataError, RejectedError, SourceError, UnreachableError
 from connectors.http import MAX_BYTES, HttpSource
 from connectors.prom_api import Result
-from connectors.prometheus import MAX_LABEL_CHARS, MAX_SERIES, PrometheusStore, parse_duration, place
+from connectors.prom_grid import MAX_LABEL_CHARS, MAX_SERIES, place
+from connectors.prometheus import PrometheusStore, parse_duration
 
 NAMES = ["model_requests_total", "model_errors_total", "model_request_duration_seconds_bucket", "model_memory_bytes"]
 SPAN = Window(1_700_000_040, 1_700_000_160)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from analysis.filters import And, Eq, In, Match, Not, Null, Or, Range, parse_filter
@@ -58,7 +60,17 @@ async def test_y_copies_the_finding_with_its_filter_and_capital_y_the_report(
         assert parse_filter(typed) == And((Eq("model", "fraud"), Eq("version", "42")))
         assert 'PromQL  {model="fraud",version="42"}' in lines
         assert any(line.startswith("SQL     WHERE ") and "\"version\" IN ('42')" in line for line in lines)
-        assert "SELECT" in copied[0]
+        said = re.search(
+            r"-- the statement that counts these rows, .*: (\d+)\n((?:CREATE .*\n)*SELECT .*)\n", copied[0]
+        )
+        assert said is not None
+        elsewhere = duckdb.connect()
+        elsewhere.execute(said[2])
+        assert dict(elsewhere.fetchall())[1] == int(said[1])
+        elsewhere.close()
+        (segment,) = app.snapshot.findings[0].where if app.snapshot is not None else ()
+        assert int(said[1]) == segment.n, "the number on the screen"
+        assert any(line.startswith("count   sum(increase(") and 'version="42"' in line for line in lines)
         assert any("segment version=42: explains" in line for line in lines)
         assert app.snapshot is not None
         assert app.snapshot.findings[0].title in lines[0]

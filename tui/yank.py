@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from analysis.answer import Finding, Segment, Snapshot
 from analysis.filters import ALL, Eq, Filter, conjunction, format_filter
 from analysis.words import percent, quantity
+from connectors.base import SourceError
 from widgets.text import within
 
 if TYPE_CHECKING:
-    from connectors.base import LogStore
+    from analysis.view import Window
     from tui.session import Session
 
 PARTS = {
@@ -31,8 +32,12 @@ def where_of(snapshot: Snapshot, finding: Finding | None, segment: Segment | Non
     return conjunction(
         snapshot.view.where,
         Eq("model", model) if model else ALL,
-        *(Eq(dim, value) for dim, value in (segment.where if segment is not None else ())),
+        *_own(segment),
     )
+
+
+def _own(segment: Segment | None) -> tuple[Filter, ...]:
+    return tuple(Eq(dim, value) for dim, value in (segment.where if segment is not None else ()))
 
 
 async def text(session: Session, snapshot: Snapshot, finding: Finding, segment: Segment | None) -> str:
@@ -55,9 +60,11 @@ async def text(session: Session, snapshot: Snapshot, finding: Finding, segment: 
     promql = selector(where, _labels(session))
     lines.append(f"PromQL  {promql.text}")
     lines += [f"        not in PromQL: {part}" for part in promql.left_out]
-    store = _store(session)
-    if store is not None:
-        lines.append(f"SQL     WHERE {await store.condition(where)}")
+    case = session.case(finding.key)
+    window = case.window if case is not None else frame
+    rows = conjunction(snapshot.view.where, *_own(segment))
+    lines += [f"count   {text}" for text in await _counted_by_labels(session, finding.model, rows, window)]
+    lines += await _counted_in_logs(session, where, window)
     part = PARTS.get(finding.check) or PARTS.get(finding.signal, str(finding.signal))
     query = session.evidence().queries.get(part, "")
     if query:
@@ -65,8 +72,34 @@ async def text(session: Session, snapshot: Snapshot, finding: Finding, segment: 
     return "\n".join(lines) + "\n"
 
 
-def _store(session: Session) -> LogStore | None:
-    return next((feed.store for feed in session.logs if feed.schema is not None), None)
+async def _counted_by_labels(session: Session, model: str, rows: Filter, window: Window) -> list[str]:
+    """PromQL that counts these rows, for the first metric source that can; it runs as it is at any time."""
+    for feed in session.metrics:
+        try:
+            return [await feed.store.count_promql(model, rows, window)]
+        except SourceError:
+            continue
+    return []
+
+
+async def _counted_in_logs(session: Session, where: Filter, window: Window) -> list[str]:
+    """The filter as SQL, and the statement with which the first log source has just counted its rows."""
+    store = next((feed.store for feed in session.logs if feed.schema is not None), None)
+    if store is None:
+        return []
+    lines = [f"SQL     WHERE {await store.condition(where)}"]
+    try:
+        counted = await store.count_segments((window,), (where,), ())
+    except SourceError as error:
+        return [*lines, f"        could not be counted: {error}"]
+    n = float(counted.value[0, 0])
+    since = f"{_time(window.start)} to {_time(window.end)}"
+    return [
+        *lines,
+        "",
+        f"-- the statement that counts these rows, {since}: {n:.0f}",
+        store.prelude(counted.query) + counted.query,
+    ]
 
 
 def _labels(session: Session) -> dict[str, str]:
