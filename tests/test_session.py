@@ -210,6 +210,17 @@ async def test_a_version_baseline_says_that_metrics_cannot_follow() -> None:
     assert any("not split by version" in note for note in one.answer()[0].notes)
 
 
+async def test_a_minute_that_left_the_window_is_no_baseline_before_the_other_versions_rows_are_read() -> None:
+    clock = Clock(NOW - NOW % 60)
+    other = [Row(float(t), "rank", version="7") for t in range(int(NOW) - 7_200, int(NOW), 5)]
+    store = Logs([*steady(every=5, version="41"), *other])
+    one = session(store, view=replace(VIEW, baseline=Baseline("version", version="41")), clock=clock)
+    await one.poll_all()
+    assert {row.model: row.compared for row in one.answer()[0].models} == {"fraud": True, "rank": False}
+    clock.now += 60
+    assert {row.model: row.compared for row in one.answer()[0].models} == {"fraud": True, "rank": False}
+
+
 async def test_revisions_grow_and_close_reaches_every_store() -> None:
     stores = (Logs(name="a"), Logs(name="b"))
     one = session(*stores)

@@ -145,6 +145,21 @@ class Session:
     def _frame(self, view: View, now: float) -> Frame:
         return view.frame(now, oldest=min(self._oldest.values(), default=None) if view.seasonal else None)
 
+    def _answered_frame(self, view: View, now: float) -> Frame:
+        """The windows that the answers at hand are about.
+
+        Another version's rows stand where the references are. Until they are read for the minute that has begun, the
+        rows of the minute that has left the window would stand there, too: as if they were of that version.
+        """
+        frame = self._frame(view, now)
+        if view.baseline.kind != "version":
+            return frame
+        asked = _question(view, frame)
+        told = [feed.answered for feed in self.logs if feed.answered is not None]
+        frames = [known.frame for known in told if replace(known, frame=frame) == asked]
+        alike = [one for one in frames if (one.step, one.live.length) == (frame.step, frame.live.length)]
+        return min((frame, *alike), key=lambda one: one.live.end)
+
     def question(self) -> Question:
         """What the feeds are asked."""
         return _question(self.view, self.frame())
@@ -242,7 +257,7 @@ class Session:
 
         self._revision += 1
         view, now, threshold = self.view, self.clock(), self.confidence_threshold
-        evidence, frame = self._evidence(view, now), self._frame(view, now)
+        evidence, frame = self._evidence(view, now), self._answered_frame(view, now)
         basis = (replace(view, focus=None), frame, evidence.log_sources, evidence.metric_sources)
         known = self._judged
         if known is None or known[:3] != (basis, id(evidence.logs), id(evidence.metrics)):
