@@ -105,6 +105,7 @@ class Logs(Script):
         self.name = name
         self.rows = list(rows)
         self.features_logged: tuple[FeatureSpec, ...] = (FeatureSpec("merchant", "categorical"),)
+        self.calls: dict[str, tuple[str, float]] = {}
         self.labels_logged: Callable[[Sequence[Window], int, float | None], Fetched[Labels | None]] | None = None
         self.closed = False
 
@@ -115,7 +116,8 @@ class Logs(Script):
         """Model, version, error type and a region."""
         await self.step("describe")
         fields = {name: name for name in ("ts", "model", "version", "error_type")}
-        return Schema({}, fields, {"region": "region"}, self.features_logged, ("latency_ms", "confidence"))
+        missing = ("latency_ms", "confidence")
+        return Schema({}, fields, {"region": "region"}, self.features_logged, missing, calls=self.calls)
 
     async def watermark(self) -> Watermark:
         """Of all rows."""

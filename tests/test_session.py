@@ -10,7 +10,7 @@ import pytest
 from analysis.answer import Signal, State
 from analysis.filters import Eq
 from analysis.view import Baseline, View
-from connectors.base import UnreachableError
+from connectors.base import FeatureSpec, UnreachableError
 from tests.stores import NOW, Logs, Metrics, Row, steady
 from tui.feeds import LogFeed, MetricFeed
 from tui.session import Session
@@ -219,6 +219,15 @@ async def test_a_minute_that_left_the_window_is_no_baseline_before_the_other_ver
     assert {row.model: row.compared for row in one.answer()[0].models} == {"fraud": True, "rank": False}
     clock.now += 60
     assert {row.model: row.compared for row in one.answer()[0].models} == {"fraud": True, "rank": False}
+
+
+async def test_a_wait_for_another_service_is_no_feature_to_search_by() -> None:
+    store = Logs(steady())
+    store.features_logged = (*store.features_logged, FeatureSpec("db_ms", "numeric"))
+    store.calls = {"db_ms": ("db", 1.0)}
+    one = session(store)
+    await one.poll_all()
+    assert one.features() == ("merchant",)
 
 
 async def test_revisions_grow_and_close_reaches_every_store() -> None:

@@ -117,10 +117,11 @@ class Session:
         self.pages.clear()
 
     def features(self) -> tuple[str, ...]:
-        """Every feature of the logs that is no dimension already."""
+        """Every input of the models in the logs that is no dimension already."""
         schemas = [feed.schema for feed in self.logs if feed.schema is not None]
         names = dict.fromkeys(feature.name for schema in schemas for feature in schema.features)
-        return tuple(name for name in names if not any(name in schema.dims for schema in schemas))
+        taken = {name for schema in schemas for name in (*schema.dims, *schema.calls)}
+        return tuple(name for name in names if name not in taken)
 
     def moved(self, steps: int) -> View:
         """The view a quarter window earlier or later, for each step."""

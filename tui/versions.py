@@ -109,7 +109,8 @@ async def _sides(
     labels = [
         (await store.labels(spans, step, SCORES.edges, DELAYS_S, known_at, where)).value for where in (of_a, of_b)
     ]
-    bins = (await store.feature_bins(spans, of_a)).value
+    waits = feed.schema.calls if feed.schema is not None else {}
+    bins = {name: cut for name, cut in (await store.feature_bins(spans, of_a)).value.items() if name not in waits}
     features = [(await store.features(spans, step, bins, where)).value for where in (of_a, of_b)]
     sides = Sides(
         traffic,
