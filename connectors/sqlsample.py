@@ -26,8 +26,9 @@ SAMPLE_ROWS = 50_000
 """Rows without an outcome that are fetched at most, on average."""
 SAMPLE_HITS = 60_000
 """Rows with an outcome that are fetched at most, on average."""
-BLOCKS = 16
-"""Blocks of time that are read of the rows without an outcome: 32 cost twice as much, 200 three times."""
+BLOCKS = 12
+"""Blocks of time that are read of rows that are not all read: 8 lose a cause of 4 % in 100 M rows, 16 cost a tenth more
+(`bench.search`)."""
 SCANNED_ROWS = 1_250_000
 """Rows of which all with an outcome are fetched: a window mostly holds fewer, its baseline may hold more."""
 SCOUTED = 0.02
