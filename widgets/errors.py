@@ -39,6 +39,7 @@ class ErrorsPanel(ListPanel[ErrorsPart, ErrorRow]):
         if part.ratio is not None:
             out.append((f" {percent(part.ratio_baseline)} -> ", "dim"))
             out.append((percent(part.ratio), "bold"))
+            out.append((f"  n {count(part.n)}", "dim"))
         if part.mix:
             out.append((f"  {part.mix}", "warning" if part.mix.startswith("mix changed") else "dim"))
         return out

@@ -43,6 +43,7 @@ class FeaturesPanel(ListPanel[FeaturesPart, FeatureRow]):
         out: list[Run] = [(f" {self.foreign(part.model, 40)}", "accent")] if part.model else []
         if part.rows:
             out.append((f" {moved} of {len(part.rows)} moved", "warning" if moved else "dim"))
+            out.append((f"  n {count(max(feature.n for feature in part.rows))}", "dim"))
         return out
 
     def summary(self, part: FeaturesPart, scene: Scene) -> list[Run]:
