@@ -195,7 +195,7 @@ def test_an_incident_in_memory_alone_is_loud_and_has_its_own_status(
     monkeypatch.setenv("MLTRIAGE_INCIDENT_DIR", str(tmp_path / "journal"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(memory))
     assert "still here" in run("incidents", "show", incident)[1]
-    assert list((memory / "mltriage" / "incidents").iterdir()) == []
+    assert list((memory / "mltriage" / "incidents").glob("*/INC-*")) == []
 
 
 CANARY = "canary0123456789abcdef0123456789"
