@@ -31,6 +31,7 @@ from tui.screens.prompt import Prompt
 from tui.session import Session
 from widgets.changes import ChangesPanel
 from widgets.errors import ErrorsPanel
+from widgets.models import ModelsPanel
 from widgets.segments import SegmentsPanel
 
 NOW = 1_793_803_273
@@ -371,3 +372,13 @@ asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_the_list_of_models_marks_the_model_whose_panels_are_shown(fleet: Path) -> None:
+    async with Triage(options(fleet)).run_test(size=(80, 24)) as pilot:
+        app = await located(pilot)
+        models = app.main.query_one(ModelsPanel)
+        for _ in range(3):
+            await pilot.press("g")
+            await until(pilot, lambda: app.snapshot is not None and app.snapshot.focus == app.view.focus)
+            await until(pilot, lambda: models.item is not None and models.item.model == app.view.focus)

@@ -125,3 +125,14 @@ async def test_m_shows_the_mix_and_t_the_means_of_the_finding_at_hand(fleet: Pat
         assert means.part is not None
         assert means.part.value == "latency_ms"
         assert dict(means.part.segments[0].where) == {"version": "42"}
+
+
+async def test_m_says_that_the_baseline_has_no_such_rows(fleet: Path) -> None:
+    async with Triage(options(fleet, filter="version=42")).run_test(size=(120, 40)) as pilot:
+        app = app_of(pilot)
+        await until(pilot, lambda: app.snapshot is not None and app.snapshot.latency.n > 0)
+        await pilot.press("m")
+        panel = app.main.query_one(MixPanel)
+        await until(pilot, lambda: panel.part is not None and panel.part.status.state is State.EMPTY)
+        assert panel.part is not None
+        assert panel.part.status.message.startswith("the baseline holds no such rows")

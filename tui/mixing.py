@@ -75,9 +75,12 @@ def _told(pairs: Sequence[tuple[Fetched[Cube], Fetched[Cube]]], outcome: int | N
     first = max(parts, key=lambda mix: -1.0 if mix.part is None else mix.part)
     moved = sorted(parts, key=lambda mix: -max((abs(r.share_now - r.share_before) for r in mix.rows), default=0.0))
     fetched = [one for pair in pairs for one in pair]
+    missing = ["the window holds no such rows"] if not first.n else []
+    if first.n and not first.n_baseline:
+        missing = ["the baseline holds no such rows: which shares they had before cannot be known"]
     status = PanelStatus(
-        State.LIVE if first.n else State.EMPTY,
-        "; ".join(dict.fromkeys(warning for one in fetched for warning in one.warnings)),
+        State.EMPTY if missing else State.LIVE,
+        "; ".join(dict.fromkeys((*missing, *(warning for one in fetched for warning in one.warnings)))),
         feed.status.name,
         feed.status.newest_sample,
         ";\n".join(dict.fromkeys(one.query for one in fetched)),

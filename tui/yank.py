@@ -68,7 +68,11 @@ async def text(session: Session, snapshot: Snapshot, finding: Finding, segment: 
     part = PARTS.get(finding.check) or PARTS.get(finding.signal, str(finding.signal))
     query = session.evidence().queries.get(part, "")
     if query:
-        lines += ["", f"-- the query behind {finding.signal}, as sent", query]
+        lines += [
+            "",
+            f"-- the last query behind {finding.signal}, as sent: a refresh reads only the newest buckets",
+            query,
+        ]
     return "\n".join(lines) + "\n"
 
 

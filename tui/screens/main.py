@@ -138,7 +138,10 @@ class MainScreen(Screen[None]):
         with self.app.batch_update():
             self.query_one(HeaderPanel).show(self._header(snapshot), scene)
             self.query_one(ChangesPanel).show(snapshot.findings, scene)
-            self.query_one(ModelsPanel).show(snapshot.models, scene)
+            models = self.query_one(ModelsPanel)
+            models.show(snapshot.models, scene)
+            if not models.has_focus:
+                models.put_cursor(snapshot.focus)
             self.query_one(LatencyPanel).show(snapshot.latency, scene)
             self.query_one(ConfidencePanel).show(snapshot.confidence, scene)
             self.query_one(ErrorsPanel).show(snapshot.errors, scene)
