@@ -165,7 +165,7 @@ def test_on_the_screen_in_its_files_and_in_a_crash(world: World, fleet: Path) ->
         program.type("P")
         program.wait_for_text("PAGE WHOEVER", 30)
         program.type("y")
-        program.wait_for_text("pager: ok", 60)
+        program.wait_for(lambda: world.servers["pager"].taken, 60)
         for keys, text in (("y", "copied"), ("Y", "copied"), ("e", "written:"), ("?", "What was flagged")):
             program.type(keys)
             program.wait_for_text(text, 30)
