@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from demo.blocks import Simulation
-from demo.child import RECENT_HOURS, Child, scenario_named
+from demo.child import Child, scenario_named
 from demo.fleet import FLEET
 from demo.lines import JSONL_S, append_lines, json_lines
 from demo.metrics import write_openmetrics
@@ -80,33 +80,11 @@ class LiveFleet:
         self.truth = truth
 
     @classmethod
-    def start(
-        cls,
-        scenario: str,
-        *,
-        seed: int = 1,
-        minutes_after_onset: float | None = None,
-        hours: float = 24.0,
-        rate: float = 1.0,
-        recent_hours: float = RECENT_HOURS,
-    ) -> Self:
-        """Start the child (see `Child.start`) and return when the last `recent_hours` are written."""
-        return cls.of(
-            Child.start(
-                scenario,
-                seed=seed,
-                minutes_after_onset=minutes_after_onset,
-                hours=hours,
-                rate=rate,
-                recent_hours=recent_hours,
-            )
-        )
-
-    @classmethod
     def of(cls, child: Child) -> Self:
         """Write the newest part of the history while the child writes the rest; it goes on with the older hours.
 
-        Raises RuntimeError when the child does not start.
+        Returns when the last `RECENT_HOURS`, or what `Child.start` was told, are there. Raises RuntimeError when the
+        child does not start.
         """
         order, folder = child.order, child.folder
         try:

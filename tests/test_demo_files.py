@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from demo.blocks import Simulation
+from demo.child import Child
 from demo.fleet import FLEET
 from demo.labels import Deliveries
 from demo.lines import json_lines
@@ -226,7 +227,7 @@ def newest(logs: Path) -> float:
 
 
 def test_a_live_fleet_goes_on_adds_older_hours_and_leaves_nothing_behind() -> None:
-    with LiveFleet.start("bad-canary", hours=3, rate=0.3, recent_hours=0.5) as fleet:
+    with LiveFleet.of(Child.start("bad-canary", hours=3, rate=0.3, recent_hours=0.5)) as fleet:
         newest_parquet = asked(f"SELECT max(epoch(ts)) FROM '{fleet.logs}/*.parquet'")[0][0]
         assert abs(newest_parquet - (fleet.truth.onset + 60 * SCENARIOS["bad-canary"].minutes_after_onset)) < 5
         short = fleet.history.stat().st_size
@@ -263,8 +264,9 @@ def sorted_labels(text: str) -> tuple[str, ...]:
 def test_the_child_ends_and_cleans_up_when_its_parent_is_killed() -> None:
     program = (
         "import sys, time\n"
+        "from demo.child import Child\n"
         "from demo.run import LiveFleet\n"
-        "fleet = LiveFleet.start('healthy', hours=1, rate=0.1, recent_hours=0.2)\n"
+        "fleet = LiveFleet.of(Child.start('healthy', hours=1, rate=0.1, recent_hours=0.2))\n"
         "print(fleet.child.process.pid, fleet.folder, flush=True)\n"
         "sys.stdin.read()\n"
     )

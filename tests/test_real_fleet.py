@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from analysis.answer import Snapshot, State
+from demo.child import Child
 from demo.run import LiveFleet
 from tests.prometheus_server import Server, free_port, prometheus
 from tui.config import load
@@ -45,7 +46,7 @@ def node_exporter() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[LiveFleet, Server]]:
     """The fleet with its past in a real Prometheus that goes on scraping it."""
-    with LiveFleet.start("bad-canary", hours=5, minutes_after_onset=10) as fleet, node_exporter() as node:
+    with LiveFleet.of(Child.start("bad-canary", hours=5, minutes_after_onset=10)) as fleet, node_exporter() as node:
         instance = urlsplit(fleet.metrics_url).netloc
         # The past as this server would have scraped it: without the target labels each series would be there twice.
         past = re.sub(
