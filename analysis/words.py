@@ -42,7 +42,7 @@ def percent(share: float | None) -> str:
     if not math.isfinite(value):
         return NONE
     if 0 < abs(value) < 0.001:
-        return "<0.001%"
+        return "<.001%"
     return f"{significant(value)}%"
 
 

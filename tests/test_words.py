@@ -20,7 +20,7 @@ anything = st.floats(allow_nan=True, allow_infinity=True)
         ("0.40ms", milliseconds(0.4)), ("9.9ms", milliseconds(9.94)), ("41ms", milliseconds(41.2)),
         ("999ms", milliseconds(999.4)), ("1.2s", milliseconds(1_240)), ("60s", milliseconds(60_000)),
         ("2m05s", milliseconds(125_000)), ("--", milliseconds(None)), ("--", milliseconds(math.nan)),
-        ("0%", percent(0)), ("0.02%", percent(0.0002)), ("<0.001%", percent(1e-9)), ("4.8%", percent(0.048)),
+        ("0%", percent(0)), ("0.02%", percent(0.0002)), ("<.001%", percent(1e-9)), ("4.8%", percent(0.048)),
         ("0.93%", percent(0.0093)), ("31%", percent(0.31)), ("100%", percent(1)), ("--", percent(None)),
         ("x3.9", ratio(712, 182)), ("x0.50", ratio(1, 2)), ("x0.01", ratio(1, 100)), ("x12", ratio(12, 1)),
         ("x1.0M", ratio(1e6, 1)), ("", ratio(1, 0)), ("", ratio(math.inf, 1)), ("", ratio(1, math.nan)),
