@@ -122,13 +122,10 @@ class _Call:
         import duckdb
 
         try:
-            if self._stopped:
-                raise UnreachableError("the query was cancelled")
+            self._go_on()
             return work(self)
-        except duckdb.Error as error:
+        except (duckdb.Error, StreamError) as error:
             raise _readable(error) from error
-        except StreamError as error:
-            raise self._unstreamed(error) from error
         finally:
             with self._closing:
                 self._closed = True
@@ -136,24 +133,19 @@ class _Call:
 
     def execute(self, sql: str) -> Any:
         """Run one statement, unless the call was stopped between two."""
-        if self._stopped:
-            raise UnreachableError("the query was cancelled")
+        self._go_on()
         return self._cursor.execute(sql)
 
     def batches(self, sql: str) -> Iterator[Columns]:
         """The columns of one SELECT of numbers, batch by batch."""
-        if self._stopped:
-            raise UnreachableError("the query was cancelled")
+        self._go_on()
         for columns in batches(self._cursor.sql(sql)):
-            if self._stopped:
-                raise UnreachableError("the query was cancelled")
+            self._go_on()
             yield columns
 
-    def _unstreamed(self, error: StreamError) -> SourceError:
-        """A stream says what happened in words only."""
+    def _go_on(self) -> None:
         if self._stopped:
-            return UnreachableError("the query was cancelled")
-        return QueryError("the log could not be queried", str(error)[:500], "see the mapping with `mltriage doctor`")
+            raise UnreachableError("the query was cancelled")
 
     def interrupt(self) -> None:
         """Stop the running statement and start no other."""
@@ -173,13 +165,12 @@ class _Call:
 
 
 def _readable(error: Exception) -> SourceError:
-    import duckdb
-
+    """By the kind that every message of DuckDB begins with: a stream has no other."""
     message = str(error).strip().splitlines()[0][:500] if str(error).strip() else type(error).__name__
-    if isinstance(error, duckdb.InterruptException):
+    if message.startswith("INTERRUPT Error"):
         return UnreachableError("the query was cancelled")
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if message.startswith("Out of Memory Error"):
         return RejectedError("not enough memory for this question", message, "choose a shorter window or a filter")
-    if isinstance(error, duckdb.InvalidInputException) and any(words in message for words in _RE2_ERRORS):
+    if message.startswith("Invalid Input Error") and any(words in message for words in _RE2_ERRORS):
         return RejectedError("not an RE2 regular expression", message, "RE2 has no look-around and no back-references")
     return QueryError("the log could not be queried", message, "see the mapping with `mltriage doctor`")

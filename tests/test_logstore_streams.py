@@ -16,7 +16,7 @@ from analysis.evidence import OTHER, UNSEEN, CategoryBins, Histogram, NumericBin
 from analysis.filters import Eq
 from analysis.view import Window
 from connectors.arrowstream import StreamError, batches
-from connectors.base import UnreachableError
+from connectors.base import RejectedError, UnreachableError
 from connectors.duckdb_dialect import DuckDbDialect
 from connectors.duckdb_store import DuckDbStore
 from connectors.sqlcolumns import ColumnsCount, ColumnsQuery
@@ -152,6 +152,17 @@ def test_an_engine_that_fails_in_the_middle_of_a_stream_says_why() -> None:
             pass
     with pytest.raises(TypeError, match=r"word \(u\)"):
         list(batches(duckdb.connect().sql("SELECT 'a' AS word")))
+
+
+async def test_a_failure_in_the_middle_of_a_stream_is_told_as_that_of_any_question(tmp_path: Path) -> None:
+    store = DuckDbStore([str(write_parquet(tmp_path / "a.parquet", rows(10)))])
+    late = "CASE WHEN i < 400000 THEN 'a' ELSE '(' END"
+    broken = f"SELECT regexp_matches('a', {late})::INTEGER AS x FROM range(500000) AS t(i)"
+    seen: list[int] = []
+    with pytest.raises(RejectedError, match="not an RE2 regular expression"):
+        await store._duckdb.stream(broken, lambda columns: seen.append(len(columns["x"])))
+    assert seen
+    await store.close()
 
 
 def test_rows_of_buckets_in_any_order_are_summed_up_per_bucket() -> None:
