@@ -33,8 +33,8 @@ MAX_CELLS = 100_000
 _LONG_RUN = 16
 """Rows per run of one cell from which sums over runs are the cheaper ones."""
 
-_NULL, _NONFINITE = 0, 1
-"""Columns of a count, before those of the bins."""
+_NULL, _NONFINITE, _BINS = 0, 1, 2
+"""Columns of a count; those of the bins come last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +111,10 @@ class ColumnsCount:
         cell = (t - self._first) // self._query.step
         if models > 1:
             cell = cell * models + (np.ma.getdata(model).astype(np.int64) - 1)
-        low, high = int(cell.min()), int(cell.max()) + 1
-        cell = cell - low
-        self._rows[low:high] += np.bincount(cell, minlength=high - low)
-        runs = np.flatnonzero(np.diff(cell, prepend=-1))
+        rows = _Rows(cell)
+        self._rows[rows.held] += rows.counts(0, 1)[:, 0]
         for i, field in enumerate(self._fields):
-            field.add(columns[f"x{i}"], cell, low, high, runs if len(runs) * _LONG_RUN <= len(cell) else None)
+            field.add(columns[f"x{i}"], rows)
 
     def histograms(self) -> dict[str, Histogram]:
         """The answer by field."""
@@ -127,48 +125,71 @@ class ColumnsCount:
         t = self._first + held // len(models) * query.step
         grid = Grid(t, ([models[i] for i in (held % len(models)).tolist()],), query.step)
         rows = self._rows[held].astype(np.float64)
-        return {
-            name: grid.cells(field.kind, field.counts[held, 2:], rows, field.sums[held], field.counts[held, _NONFINITE])
-            for name, field in zip(query.bins, self._fields, strict=True)
-        }
+        found: dict[str, Histogram] = {}
+        for name, field in zip(query.bins, self._fields, strict=True):
+            counts, sums = field.counts[held], field.sums[held]
+            found[name] = grid.cells(field.kind, counts[:, _BINS:], rows, sums, counts[:, _NONFINITE])
+        return found
+
+
+class _Rows:
+    """The cells of a batch of rows, which its fields share."""
+
+    def __init__(self, cell: Ints) -> None:
+        import numpy as np
+
+        low, high = int(cell.min()), int(cell.max()) + 1
+        self.held = slice(low, high)
+        """The cells that the batch may have rows of."""
+        self._size, self._cell = high - low, cell - low
+        runs = np.flatnonzero(np.diff(self._cell, prepend=-1))
+        self._runs = runs if len(runs) * _LONG_RUN <= len(cell) else None
+        """First rows of equal cells, where these are long."""
+
+    def counts(self, place: NDArray[np.uint8] | int, width: int) -> NDArray[np.int64]:
+        """[held, width] rows per cell and place; [N] places below `width`, or one of all rows."""
+        import numpy as np
+
+        found = np.bincount(self._cell * width + place, minlength=self._size * width)
+        return found.astype(np.int64, copy=False).reshape(-1, width)
+
+    def sums(self, values: Floats) -> Floats:
+        """[held] sums of [N] values per cell."""
+        import numpy as np
+
+        if self._runs is None:
+            return np.bincount(self._cell, values, self._size).astype(np.float64, copy=False)
+        sums = np.add.reduceat(values, self._runs)
+        return np.bincount(self._cell[self._runs], sums, self._size).astype(np.float64, copy=False)
 
 
 class _Field:
     """One field: its counts per cell and its sums."""
 
-    def __init__(self, kind: Bins, cells: int) -> None:
+    def __init__(self, kind: Bins, size: int) -> None:
         import numpy as np
 
         self.kind = kind
-        self.counts: Floats = np.zeros((cells, len(kind) + 2))
-        self.sums: Floats = np.zeros(cells)
+        self.counts: Floats = np.zeros((size, len(kind) + _BINS))
+        self.sums: Floats = np.zeros(size)
         if isinstance(kind, CategoryBins):
             labels = labels_of(kind)
             # The place of a value counts from one; null comes after the last, and a value without a place is the rest.
             places = [rest_bin(kind), *(kind.labels.index(label) for label in labels)]
-            self._places = np.array([*(2 + bin_ for bin_ in places), _NULL], dtype=np.uint8)
+            self._places = np.array([*(_BINS + bin_ for bin_ in places), _NULL], dtype=np.uint8)
         else:
             self._edges = np.array(kind.edges[1:-1])
 
-    def add(self, column: Any, cell: Ints, low: int, high: int, runs: NDArray[np.intp] | None) -> None:
-        """A batch: [N] values of rows of [N] cells from `low` to `high`; `runs` are the first rows of equal cells."""
+    def add(self, column: Any, rows: _Rows) -> None:
+        """[N] values of a batch of rows."""
         import numpy as np
 
         place = self._categories(column) if isinstance(self.kind, CategoryBins) else self._bins(column)
-        width = self.counts.shape[1]
-        counts = np.bincount(cell * width + place, minlength=(high - low) * width)
-        self.counts[low:high] += counts.reshape(-1, width)
+        self.counts[rows.held] += rows.counts(place, self.counts.shape[1])
         if isinstance(self.kind, CategoryBins):
             return
-        values = np.ma.getdata(column)
-        odd = place < 2
-        if odd.any():
-            values = np.where(odd, 0.0, values)
-        if runs is None:
-            self.sums[low:high] += np.bincount(cell, weights=values, minlength=high - low)
-        else:
-            sums = np.add.reduceat(values, runs)
-            self.sums[low:high] += np.bincount(cell[runs], weights=sums, minlength=high - low)
+        odd, values = place < _BINS, np.ma.getdata(column)
+        self.sums[rows.held] += rows.sums(np.where(odd, 0.0, values) if odd.any() else values)
 
     def _categories(self, column: Any) -> NDArray[np.uint8]:
         import numpy as np
@@ -181,7 +202,7 @@ class _Field:
         import numpy as np
 
         values = np.ma.getdata(column)
-        place = np.full(len(values), 2, dtype=np.uint8)
+        place = np.full(len(values), _BINS, dtype=np.uint8)
         for edge in self._edges:
             place += values >= edge
         finite = np.isfinite(values)
