@@ -90,7 +90,7 @@ def feature_sums(own: Mapping[K, Histogram], scale: Scale) -> FeatureSums:
         picked = _picked(histograms[0], scale)
         picked = np.stack([picked[0], picked[1:].sum(axis=0)])
         sums.append(_summed(histograms, picked))
-        nulls.append(_each(picked, [h.null for h in histograms]) + _each(picked, [h.nonfinite for h in histograms]))
+        nulls.append(_missing(histograms, picked))
     null = np.concatenate(nulls)
     live, baseline = (_side_by_side([part[:, i] for part in sums]) for i in (0, 1))
     return FeatureSums(live, baseline, null[:, 0], null[:, 1])
@@ -139,11 +139,16 @@ def _each(picked: Floats, columns: Sequence[Floats]) -> Floats:
     return each
 
 
+def _missing(histograms: Sequence[Histogram], picked: Floats) -> Floats:
+    """[F, W] rows without a finite value of F histograms in the windows of [W, T] ones."""
+    return _each(picked, [h.null for h in histograms]) + _each(picked, [h.nonfinite for h in histograms])
+
+
 def _counted(histograms: list[Histogram], scale: Scale) -> list[FeatureCounts]:
     """The counts of F histograms with the same buckets and number of bins."""
     picked = _picked(histograms[0], scale)
     sums = _summed(histograms, picked)
-    nulls = _each(picked, [h.null for h in histograms]) + _each(picked, [h.nonfinite for h in histograms])
+    nulls = _missing(histograms, picked)
     totals = _each(picked, [h.total for h in histograms])
     live, windows = sums[:, 0], sums[:, 1:]
     baseline, held = windows.sum(axis=1), (windows.sum(axis=2) > 0).sum(axis=1)

@@ -43,12 +43,8 @@ class Screen:
 
     def may_fail(self) -> Bools:
         """[F] whether a share moved as far as a quality check asks; its p-value costs ten times as much to know."""
-        live, baseline, null, null_baseline = (
-            self.sums.live,
-            self.sums.baseline,
-            self.sums.null,
-            self.sums.null_baseline,
-        )
+        live, baseline = self.sums.live, self.sums.baseline
+        null, null_baseline = self.sums.null, self.sums.null_baseline
         now, before = shares(live), shares(baseline)
         rows = np.arange(len(now))
         n, m = live.sum(axis=1), baseline.sum(axis=1)

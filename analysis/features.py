@@ -92,7 +92,7 @@ def feature_changes(
     if not own:
         return dict.fromkeys(models, ())
     # The panel shows the whole window's numbers unless only its recent part changed.
-    best = _at_scale(own, counts, Screen.of(FeatureSums.of(list(counts.values())), _bins(own)), whole)
+    best = _at_scale(own, counts, _may_fail(own, counts), whole)
     for scale in recent:
         for key, judged in _recently(own, scale).items():
             if judged.bound > best[key].bound:
@@ -108,8 +108,10 @@ def feature_changes(
     }
 
 
-def _bins(own: Mapping[_Key, Histogram]) -> list[Bins]:
-    return [h.bins for h in own.values()]
+def _may_fail(own: Mapping[_Key, Histogram], counts: Mapping[_Key, FeatureCounts]) -> dict[_Key, bool]:
+    """Of the features that are counted, whether a quality check is worth its p-value."""
+    screen = Screen.of(FeatureSums.of(list(counts.values())), [own[key].bins for key in counts])
+    return dict(zip(counts, screen.may_fail().tolist(), strict=True))
 
 
 def _recently(own: Mapping[_Key, Histogram], scale: Scale) -> dict[_Key, _Judged]:
@@ -118,17 +120,20 @@ def _recently(own: Mapping[_Key, Histogram], scale: Scale) -> dict[_Key, _Judged
     What cannot matter is not tested: it counts as p = 1 among its model's features, which makes the others' q larger
     if anything.
     """
-    screen = Screen.of(feature_sums(own, scale), _bins(own))
-    worth = screen.may_fail() | screen.may_drift()
+    screen = Screen.of(feature_sums(own, scale), [h.bins for h in own.values()])
+    fails = screen.may_fail()
+    worth = fails | screen.may_drift()
     counts = feature_counts({key: h for (key, h), tested in zip(own.items(), worth, strict=True) if tested}, scale)
-    return _at_scale(own, counts, screen, scale)
+    return _at_scale(own, counts, dict(zip(own, fails.tolist(), strict=True)), scale)
 
 
 def _at_scale(
-    own: Mapping[_Key, Histogram], counts: Mapping[_Key, FeatureCounts], screen: Screen, scale: Scale
+    own: Mapping[_Key, Histogram],
+    counts: Mapping[_Key, FeatureCounts],
+    may_fail: Mapping[_Key, bool],
+    scale: Scale,
 ) -> dict[_Key, _Judged]:
     """Those of the features that are counted; the others count as p = 1 among their model's."""
-    may_fail = dict(zip(own, screen.may_fail().tolist(), strict=True))
     tests = dict(
         zip(counts, shift_tests([c.case(ordered=_ordered(own[key])) for key, c in counts.items()]), strict=True)
     )
@@ -209,10 +214,10 @@ def _again(changed: Mapping[_Key, _Judged], begun: Mapping[_Key, Scale]) -> dict
     for scale in dict.fromkeys(begun.values()):
         counts |= feature_counts({key: changed[key].h for key in changed if begun[key] == scale}, scale)
     tests = shift_tests([c.case(ordered=_ordered(changed[key].h)) for key, c in counts.items()])
-    may_fail = Screen.of(FeatureSums.of(list(counts.values())), [changed[key].h.bins for key in counts]).may_fail()
+    may_fail = _may_fail({key: changed[key].h for key in counts}, counts)
     return {
-        key: _judged(changed[key].h, c, test, changed[key].q, begun[key], may=bool(may))
-        for (key, c), test, may in zip(counts.items(), tests, may_fail, strict=True)
+        key: _judged(changed[key].h, c, test, changed[key].q, begun[key], may=may_fail[key])
+        for (key, c), test in zip(counts.items(), tests, strict=True)
     }
 
 
