@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from connectors.base import MalformedError, RejectedError, SourceError, UnreachableError
+from connectors.discretion import bare_url, without_proof
 
 if TYPE_CHECKING:
     import httpx
@@ -24,11 +25,6 @@ MESSAGE_CHARS = 300
 NEAR_S = 0.005
 """Below this connect time gzip costs more than it saves: 206 ms against 21 ms for 1.2 MB on loopback."""
 ATTEMPTS = 3
-SHORTEST_PROOF = 4
-"""A shorter key is not looked for in answers: it would blank out words."""
-
-_PROOF = re.compile(r"authori[sz]ation|cookie|key|token|secret|passw", re.IGNORECASE)
-
 Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]
 """Headers, or what gives them for each request; it may block, and may raise a SourceError."""
 
@@ -311,32 +307,6 @@ def _retry_if(predicate: Any) -> Any:
     from tenacity import retry_if_exception
 
     return retry_if_exception(predicate)
-
-
-def bare_url(url: str) -> str:
-    """The address without user, password, query and fragment, which may hold secrets."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if ":" in host:
-        host = f"[{host}]"
-    try:
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        port = ""
-    return f"{parts.scheme}://{host}{port}{parts.path}" if host else parts.path
-
-
-def without_proof(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """An answer without what its request bore as proof: error pages of proxies repeat headers, and words are shown.
-
-    Args:
-        headers: those of the request; the names say which hold proof.
-    """
-    for value in (value for name, value in headers.items() if _PROOF.search(name)):
-        for part in (value, value.rpartition(" ")[2]):
-            if len(part) >= SHORTEST_PROOF:
-                body = body.replace(part.encode("utf-8", "replace"), b"***")
-    return body
 
 
 def message_of(body: bytes) -> str:

@@ -206,11 +206,8 @@ class _Inference:
             expression, kind = self.dialect.as_double(expression), "DOUBLE"
         ticks = 1
         if family(kind) == "number":
-            ticks = (
-                ticks_per_second(stat.largest)
-                if stat and stat.largest is not None
-                else ticks_of_name(normal(column or ""))
-            )
+            largest = stat.largest if stat else None
+            ticks = ticks_of_name(normal(column or "")) if largest is None else ticks_per_second(largest)
             self.notes.append(f"ts counts {UNIT_NAMES[ticks]} since 1970")
         elif "ZONE" not in kind:
             self.notes.append("ts without a zone is read as UTC")

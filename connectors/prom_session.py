@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.view import Window
 from connectors.base import RejectedError, UnreachableError
-from connectors.http import Access, Answer, bare_url, without_proof
+from connectors.discretion import bare_url, without_proof
+from connectors.http import Access, Answer
 from connectors.prom_api import Reply, decode
 
 if TYPE_CHECKING:
