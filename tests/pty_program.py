@@ -158,8 +158,9 @@ class Program:
         )
         self.pid, self.master = os.forkpty()
         if self.pid == 0:
-            if ignore_hangup:
-                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            # As a login shell starts it, whatever the tests themselves were started to ignore (nohup, a job with `&`).
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN if ignore_hangup else signal.SIG_DFL)
             try:
                 self._set_size(0, size)
                 os.execvpe(command[0], list(command), environment)
