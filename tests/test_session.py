@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from analysis import triage
 from analysis.answer import Signal, State
 from analysis.filters import Eq
 from analysis.view import Baseline, View
@@ -136,6 +138,28 @@ async def test_another_view_shows_nothing_of_the_last_ones_rows() -> None:
     await one.poll_all()
     assert states(one) == {"logs": State.LIVE}
     assert one.answer()[0].models == ()
+
+
+async def test_an_answer_during_which_the_question_changes_is_not_kept_as_one_to_the_old_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    one = session(Logs(failing()), clock=clock)
+    await one.poll_all()
+    await one.explain(one.answer()[1])
+    whole, _ = one.answer()
+    assert whole.findings[0].where
+    clock.now += whole.frame.step
+
+    def changing(*args: Any, **named: Any) -> triage.Judgement:
+        one.ask(replace(VIEW, window_s=1200))
+        return judge(*args, **named)
+
+    judge = triage.judge
+    monkeypatch.setattr(triage, "judge", changing)
+    one.answer()
+    assert one.generation == 1
+    assert one.kept(VIEW) is whole
 
 
 async def test_pausing_keeps_the_picture() -> None:

@@ -120,7 +120,7 @@ class Triage(Acting):
                 search.result()  # a defect in it is one of this worker
                 search = None
             if cases and search is None:
-                search = asyncio.create_task(self._explain(session, cases))
+                search = asyncio.create_task(self._explain(session, cases, session.generation))
 
     @work(exclusive=True, group="outbox", exit_on_error=False)
     async def _delivery_loop(self) -> None:
@@ -150,9 +150,9 @@ class Triage(Acting):
         elif self._soon is None or self._soon.when() < asyncio.get_running_loop().time():
             self._soon = asyncio.get_running_loop().call_later(TOGETHER_S, self.due.set)
 
-    async def _explain(self, session: Session, cases: tuple[Case, ...]) -> None:
+    async def _explain(self, session: Session, cases: tuple[Case, ...], generation: int) -> None:
         """Search segments beside the answers: a slow store must not hold up the picture."""
-        if await session.explain(cases, self.due.set):
+        if generation == session.generation and await session.explain(cases, self.due.set):
             self.due.set()
 
     def _open(self) -> Session:
@@ -163,10 +163,12 @@ class Triage(Acting):
         return open_session(self.options)
 
     async def _answer(self, session: Session) -> tuple[Case, ...]:
+        """Show what is known now; the cases to look into, none when the question has changed meanwhile."""
         generation = session.generation
         snapshot, cases = await asyncio.to_thread(session.answer)
-        if generation == session.generation:
-            self.post_message(Answered(snapshot, generation))
+        if generation != session.generation:
+            return ()
+        self.post_message(Answered(snapshot, generation))
         return cases
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:

@@ -256,6 +256,8 @@ class Session:
         """
         from analysis.triage import judge
 
+        # Read first: when it is another one at the end, parts of the answer may belong to another question.
+        generation = self.generation
         self._revision += 1
         view, now, threshold = self.view, self.clock(), self.confidence_threshold
         evidence, frame = self._evidence(view, now), self._answered_frame(view, now)
@@ -265,14 +267,14 @@ class Session:
             standing = self._standing
             judgement = judge(evidence, view, frame, now, threshold=threshold, standing=standing)
             loading = any(source.state is State.LOADING for source in (*evidence.log_sources, *evidence.metric_sources))
-            # What has not arrived yet has not stood either; and a thread may answer after the question has changed.
-            if not loading and replace(self.view, focus=None) == replace(view, focus=None):
+            # What has not arrived yet has not stood either.
+            if not loading and generation == self.generation:
                 self._standing = judgement.standing
             # The evidence is kept with it, so that no other object takes its identity.
             known = self._judged = (basis, id(evidence.logs), id(evidence.metrics), evidence, judgement)
         judgement = known[4]
         answer = self._pictured(judgement, evidence, view, now)
-        if all(source.state is not State.LOADING for source in answer.sources):
+        if generation == self.generation and all(s.state is not State.LOADING for s in answer.sources):
             self._kept.put(replace(view, focus=None), answer)
         return answer, judgement.cases
 
