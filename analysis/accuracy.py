@@ -18,6 +18,7 @@ from analysis.ranking import severity, share_bound, weighted
 from analysis.scales import MAX_REFERENCES
 from analysis.since import Since, since
 from analysis.slices import inside, tiles
+from analysis.spans import union
 from analysis.view import Frame, Window
 
 Floats = NDArray[np.float64]
@@ -40,7 +41,7 @@ MIN_RIGHT = 0.005
 PARTS_OF_WINDOW = (6, 3, 1)
 """The recent parts of the window that are looked at: a sixth, a third, and the whole."""
 
-EARLIER_WINDOWS = (1, 2, 3)
+EARLIER_WINDOWS = (1, 2, 3, 4)
 """How many windows before the live one are looked at together with it: labels are late, so a fault may show only where
 the window has already passed it."""
 
@@ -48,6 +49,14 @@ BEGUN = 0.75
 """Part of the best look's bound that is enough for the one from the onset on to be told instead."""
 
 MIN_ONSET_LABELS = 5
+ONSET_LABELS = 0.25
+"""Part of a usual bucket's labels from which a bucket tells when a change began: with fewer it is pulled by more than
+half to where it used to be, which reads as if the change had ended.
+"""
+
+MIN_ONSET_REFERENCES = 2
+"""Windows that must be left before the one in front of the look for that one to be searched, too."""
+
 LABELLED = And((Not(Null("prediction")), Not(Null("label"))))
 WRONG = And((*LABELLED.parts, Not(Same("prediction", "label"))))
 
@@ -209,17 +218,22 @@ def known_at(moment: float) -> And:
 
 
 def _onset(labels: Ripe, frame: Frame, look: Look) -> Since | None:
-    """When the share of wrong predictions left its course, in the window or the longer span where the change shows."""
-    window = frame.live if look.window.start >= frame.live.start else look.window
-    earlier = frame.references if window is frame.live else tiles(_joined(look.references), window.length)
-    if not earlier:
+    """When the share of wrong predictions left its course, in the window or the longer span where the change shows.
+
+    Such a span is led in by the window before it: a fault may be a bit older than the look that shows it best.
+    """
+    window, references = look.window, look.references
+    if window.start > frame.live.start:
+        window, references = frame.live, frame.references
+    elif len(references) > MIN_ONSET_REFERENCES and references[0].end == window.start:
+        window, references = Window(references[0].start, window.end), references[1:]
+    before = union(references)
+    # A span longer than all that is before it has no windows like it there, but a stretch tells level and noise.
+    earlier = tiles(before, window.length) or before
+    if len({w.length for w in earlier}) != 1:
         return None
     hits, n = wrong_course(labels, earlier)
     return since(labels.t, hits, n, Frame(window, earlier, frame.step))
-
-
-def _joined(windows: tuple[Window, ...]) -> tuple[Window, ...]:
-    return (Window(min(w.start for w in windows), max(w.end for w in windows)),)
 
 
 def wrong_course(labels: Ripe, references: tuple[Window, ...]) -> tuple[Floats, Floats]:
@@ -235,7 +249,7 @@ def wrong_course(labels: Ripe, references: tuple[Window, ...]) -> tuple[Floats, 
     typical = max(1.0, float(np.median(n[rows]))) if len(rows) else 1.0
     share = np.divide(errors, n, out=np.zeros(len(n)), where=n > 0)
     pulled = usual + (share - likely) * np.sqrt(np.minimum(1.0, n / typical))
-    size = np.where(n >= MIN_ONSET_LABELS, typical, 0.0)
+    size = np.where(n >= max(MIN_ONSET_LABELS, ONSET_LABELS * typical), typical, 0.0)
     return pulled * size, size
 
 

@@ -128,10 +128,15 @@ def test_a_model_that_is_right_less_often_is_found_with_its_onset() -> None:
     assert max(w.end for w in case.before(FRAME.references)) <= finding.onset
 
 
-def test_a_fault_older_than_the_window_is_found_against_what_lies_before_it() -> None:
-    began = FRAME.live.start - 45 * 60
-    case = found(labelled(right=after(began, -0.1, 0.0)))
+@pytest.mark.parametrize("median_delay_s", [300.0, 2_400.0])
+@pytest.mark.parametrize("minutes", [15, 33, 45, 80, 95, 117])
+def test_a_fault_older_than_the_window_is_found_against_what_lies_before_it(
+    minutes: int, median_delay_s: float
+) -> None:
+    began = FRAME.live.start - minutes * 60
+    case = found(labelled(right=after(began, -0.12, 0.0), delays=delays_of(median_delay_s)))
     assert case is not None
+    assert case.finding.severity is not Severity.INFO
     assert case.finding.onset is not None
     assert abs(case.finding.onset - began) <= 180
     assert case.window.start < FRAME.live.start
