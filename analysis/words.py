@@ -115,7 +115,8 @@ def quiet(compared: int, models: int, baseline: str) -> str:
     if not compared:
         return f"cannot tell: no rows to compare {_models(models)} with ({baseline})"
     others = f", {_models(models - compared)} without a baseline" if compared < models else ""
-    return f"nothing changed: {_models(compared)} within their usual range ({baseline}){others}"
+    whose = "its" if compared == 1 else "their"
+    return f"nothing changed: {_models(compared)} within {whose} usual range ({baseline}){others}"
 
 
 def _models(number: int) -> str:

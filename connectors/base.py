@@ -329,6 +329,12 @@ class MetricStore(Protocol):
         """Requests, errors and latency alone, for long spans in wide buckets. None where no requests are known."""
         ...
 
+    async def traffic_by(
+        self, spans: Sequence[Window], step: int, model: str, by: By, where: Filter = ALL
+    ) -> Fetched[Traffic]:
+        """Requests, errors and latency of a model by (model, value of a label); what lacks the label is left out."""
+        ...
+
     async def cancel(self) -> None:
         """Close what is in flight."""
         ...

@@ -14,10 +14,11 @@ from analysis.evidence import Cube, ErrorCounts, Fetched, MetricEvidence, Traffi
 from analysis.filters import ALL, Filter
 from analysis.spans import union
 from analysis.view import DAY_S, Window
-from connectors.base import Catalog, MissingDataError, RejectedError, SourceError, Watermark
+from connectors.base import By, Catalog, MissingDataError, RejectedError, SourceError, Watermark
 from connectors.http import Access, Headers, HttpSource
-from connectors.metric_evidence import Row, assemble, grid_of
+from connectors.metric_evidence import Answers, Row, assemble, grid_of
 from connectors.metric_segments import COUNTED, count_promql, dims_of, label_cube, narrowed
+from connectors.metric_split import counted, split_plan
 from connectors.presets import name_pattern, parse_matchers
 from connectors.prom_api import PromApi, Result
 from connectors.prom_grid import MAX_LABEL_CHARS, MAX_SERIES, place
@@ -189,10 +190,28 @@ class PrometheusStore:
         fetched = await self._ask(plan, queries, spans, step)
         return Fetched(fetched.value.traffic, fetched.query, fetched.elapsed_s, fetched.rows, fetched.warnings)
 
+    async def traffic_by(
+        self, spans: Sequence[Window], step: int, model: str, by: By, where: Filter = ALL
+    ) -> Fetched[Traffic]:
+        """Traffic of a model by the values of a label over `spans`, which are widened to multiples of `step`.
+
+        Raises:
+            MissingDataError: the requests have no such label, or the filter is not one of labels.
+            SourceError: one of the counters could not be read.
+        """
+        split = split_plan(await self._find_plan(), self._label_names, model, by, where)
+        fetched = await self._ask(split.plan, split.asked, spans, step, split.told)
+        return counted(fetched)
+
     async def _ask(
-        self, plan: Plan, queries: Sequence[Query], spans: Sequence[Window], step: int
+        self,
+        plan: Plan,
+        queries: Sequence[Query],
+        spans: Sequence[Window],
+        step: int,
+        told: Callable[[Answers], Answers] = tuple,
     ) -> Fetched[MetricEvidence]:
-        """Some of a plan's queries, side by side."""
+        """Some of a plan's queries, side by side; `told` is what their answers mean."""
         began = time.perf_counter()
         grid = Step(step, self._scrape_s or SCRAPE_S)
         windows = union(Window(w.start // step * step, -(-w.end // step) * step) for w in spans)
@@ -213,7 +232,7 @@ class PrometheusStore:
                 answers.append((query, rows))
                 warnings += remarks
                 samples += count
-        evidence, lost = assemble(plan, answers, t, step)
+        evidence, lost = assemble(plan, told(answers), t, step)
         return Fetched(
             value=evidence,
             query=f"# step {step} s, values at the end of each bucket\n" + "\n".join(asked),

@@ -15,11 +15,12 @@ from analysis.evidence import Cube, ErrorCounts, Fetched, MetricEvidence, Traffi
 from analysis.filters import ALL, Filter
 from analysis.spans import union
 from analysis.view import Window
-from connectors.base import Catalog, MalformedError, MissingDataError, SourceError, Watermark
+from connectors.base import By, Catalog, MalformedError, MissingDataError, SourceError, Watermark
 from connectors.exposition import ACCEPT, Recorded, Sample, parse_history, parse_page
 from connectors.http import Access, HttpSource, check_status, message_of
-from connectors.metric_evidence import assemble, grid_of
+from connectors.metric_evidence import Answers, assemble, grid_of
 from connectors.metric_segments import COUNTED, Growth, count_promql, dims_of, label_cube, narrowed
+from connectors.metric_split import counted, split_plan
 from connectors.presets import parse_matchers
 from connectors.ring import MAX_SERIES, Ring
 from connectors.signals import TRAFFIC, Plan, Query, make_plan
@@ -249,28 +250,52 @@ class ScrapeStore:
         fetched = await self._answer(spans, step, lambda query: query.signal in TRAFFIC)
         return Fetched(fetched.value.traffic, fetched.query, fetched.elapsed_s, fetched.rows, fetched.warnings)
 
+    async def traffic_by(
+        self, spans: Sequence[Window], step: int, model: str, by: By, where: Filter = ALL
+    ) -> Fetched[Traffic]:
+        """Traffic of a model by the values of a label over `spans`, as `metrics` has it.
+
+        Raises:
+            MissingDataError: the requests have no such label, or the filter is not one of labels.
+        """
+        async with self._turn:
+            plan = await self._fresh()
+            split = split_plan(plan, self._label_names(plan), model, by, where)
+            return counted(await self._read(split.plan, split.asked, spans, step, split.told))
+
     async def _answer(
         self, spans: Sequence[Window], step: int, wanted_too: Callable[[Query], bool], where: Filter = ALL
     ) -> Fetched[MetricEvidence]:
         async with self._turn:
-            began = time.perf_counter()
             plan = await self._fresh()
             plan = narrowed(plan, where, self._label_names(plan))
-            windows = union(Window(w.start // step * step, -(-w.end // step) * step) for w in spans)
-            t = grid_of(windows, step)
-            wanted = [replace(q, where=(*q.where, *self._extra)) for q in plan.queries if wanted_too(q)]
-            answers = await asyncio.to_thread(lambda: [(query, self._ring.answer(query, t, step)) for query in wanted])
-            evidence, lost = assemble(plan, answers, t, step)
-            warnings = list(self._warnings)
-            if self._ring.refused:
-                warnings.append(f"{self._ring.refused} series beyond {MAX_SERIES} are not kept")
-            return Fetched(
-                value=evidence,
-                query="\n".join(f"{query.signal}: {', '.join(dict.fromkeys(query.metrics))}" for query in wanted),
-                elapsed_s=time.perf_counter() - began,
-                rows=sum(len(rows) for _, rows in answers) * len(t),
-                warnings=(*warnings, *lost),
-            )
+            return await self._read(plan, [query for query in plan.queries if wanted_too(query)], spans, step)
+
+    async def _read(
+        self,
+        plan: Plan,
+        queries: Sequence[Query],
+        spans: Sequence[Window],
+        step: int,
+        told: Callable[[Answers], Answers] = tuple,
+    ) -> Fetched[MetricEvidence]:
+        """Some of a plan's queries from what was scraped; `told` is what their answers mean."""
+        began = time.perf_counter()
+        windows = union(Window(w.start // step * step, -(-w.end // step) * step) for w in spans)
+        t = grid_of(windows, step)
+        wanted = [replace(query, where=(*query.where, *self._extra)) for query in queries]
+        answers = await asyncio.to_thread(lambda: [(query, self._ring.answer(query, t, step)) for query in wanted])
+        evidence, lost = assemble(plan, told(answers), t, step)
+        warnings = list(self._warnings)
+        if self._ring.refused:
+            warnings.append(f"{self._ring.refused} series beyond {MAX_SERIES} are not kept")
+        return Fetched(
+            value=evidence,
+            query="\n".join(f"{query.signal}: {', '.join(dict.fromkeys(query.metrics))}" for query in wanted),
+            elapsed_s=time.perf_counter() - began,
+            rows=sum(len(rows) for _, rows in answers) * len(t),
+            warnings=(*warnings, *lost),
+        )
 
     async def cancel(self) -> None:
         """Close the connections in flight."""

@@ -91,7 +91,9 @@ def _matcher(part: Filter, labels: Mapping[str, str], *, negated: bool) -> Match
         case Null(field):
             return Matcher(_label(field, labels), equal, "")
         case In(field, values):
-            return Matcher(_label(field, labels), like, "|".join(re.escape(text_of(value)) for value in values))
+            texts = [text_of(value) for value in values]
+            listed = "|".join("" if text == NULL_TEXT else re.escape(text) for text in texts)
+            return Matcher(_label(field, labels), like, listed)
         case Match(field, pattern):
             # A filter's pattern matches anywhere in the value, PromQL's the whole of it.
             return Matcher(_label(field, labels), like, f".*(?:{pattern}).*")

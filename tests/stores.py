@@ -326,6 +326,12 @@ class Metrics(Script):
         """These metrics have no labels but the model."""
         raise NotImplementedError
 
+    async def traffic_by(
+        self, spans: Sequence[Window], step: int, model: str, by: By, where: Filter = ALL
+    ) -> Fetched[Traffic]:
+        """These metrics have no labels but the model."""
+        raise NotImplementedError
+
     async def count_promql(self, model: str, where: Filter, window: Window) -> str:
         """Nothing is asked this way."""
         raise NotImplementedError

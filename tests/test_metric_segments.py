@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,18 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 
-from analysis.answer import Finding, Signal, Snapshot
-from analysis.evidence import Cube
-from analysis.filters import ALL, And, Eq, Filter, Not, Null, Or, Range, conjunction
+from analysis.answer import Finding, Signal, Snapshot, State
+from analysis.evidence import OTHER, Cube
+from analysis.filters import ALL, And, Eq, Filter, In, Not, Null, Or, Range, conjunction
+from analysis.split import Measure
 from analysis.view import View, Window
-from connectors.base import MetricStore, MissingDataError
+from connectors.base import By, MetricStore, MissingDataError
 from connectors.prometheus import PrometheusStore
 from connectors.scrape import ScrapeStore
 from tests.labelled_fleet import END, FAULT, ROUTES, labelled_text
 from tests.prometheus_server import Server, prometheus
 from tests.stores import Logs
-from tui import yank
+from tui import split, yank
 from tui.completion import Completer
 from tui.feeds import LogFeed, MetricFeed
 from tui.session import Session
@@ -220,6 +222,98 @@ async def test_a_filter_that_metrics_cannot_apply_says_so_and_what_they_could(st
     session.ask(View(window_s=900, end=END, where=Range("version", low=3.0)))
     await session.poll_all()
     assert f"{store.name} cannot tell by labels: version>=3" in session.answer()[0].notes
+
+
+async def test_a_model_is_chosen_by_its_name_beside_labels(store: MetricStore) -> None:
+    for where, models in (
+        (Eq("model", "a"), {"a"}),
+        (Eq("model", "b"), set()),
+        (Not(Eq("model", "a")), set()),
+        (conjunction(Eq("model", "a"), Eq("version", "42")), {"a"}),
+    ):
+        session = await answered(store, View(window_s=900, end=END, where=where))
+        snapshot, _ = session.answer()
+        assert {row.model for row in snapshot.models} == models
+        assert not [note for note in snapshot.notes if "cannot" in note]
+    assert snapshot.errors.ratio is not None
+    assert snapshot.errors.ratio > 0.05
+    best = found(session, Signal.ERROR)
+    assert dict(best.where[0].where) == {"route": "/score"}
+    assert "count   sum(" in await text_of(session, snapshot, best)
+    assert await Completer(session).filter("model=") == ("model=a",)
+    either = Or((Eq("model", "a"), Eq("version", "42")))
+    session = await answered(store, View(window_s=900, end=END, where=either))
+    assert f"{store.name} can tell a model only beside other terms: write model=A version=2, without or" in (
+        session.answer()[0].notes
+    )
+
+
+async def test_a_split_by_a_label_counts_each_value_as_a_filter_does(store: MetricStore) -> None:
+    frame = View(window_s=900, end=END).frame(END)
+    by = By("pod", ("pod-b", "pod-d"))
+    spans = (frame.references[0], frame.live)
+    found = (await store.traffic_by(spans, 60, "a", by)).value
+    assert set(found.requests.keys) == {("a", "pod-b"), ("a", "pod-d"), ("a", OTHER)}
+    assert found.errors is not None
+    assert found.latency is not None
+    for value, where in (
+        ("pod-b", Eq("pod", "pod-b")),
+        (OTHER, Not(In("pod", by.values))),
+    ):
+        alone = (await store.metrics(spans, 60, where)).value.traffic
+        assert alone is not None
+        assert alone.errors is not None
+        assert alone.latency is not None
+        for whole, part in ((found.requests, alone.requests), (found.errors, alone.errors)):
+            assert whole.n[:, whole.keys.index(("a", value))].sum() == pytest.approx(part.n.sum(), rel=1e-9)
+        at = found.latency.keys.index(("a", value))
+        assert found.latency.n[:, at].sum() == pytest.approx(alone.latency.n.sum(), rel=1e-9)
+    inside = (await store.traffic_by([frame.live], 60, "a", by, Eq("version", "41"))).value
+    assert inside.requests.keys == (("a", OTHER),)
+    with pytest.raises(MissingDataError, match="galaxy"):
+        await store.traffic_by([frame.live], 60, "a", By("galaxy", ()))
+
+
+async def test_a_session_without_logs_splits_by_a_label(store: MetricStore) -> None:
+    session = await answered(store, View(window_s=900, end=END))
+    assert {"version", "pod", "route"} <= set(split.dims_of(session))
+    shown = await split.fetch(session, "a", "version", Measure.P99)
+    assert (shown.status.state, shown.measure) == (State.LIVE, Measure.P99)
+    slow, usual = (next(row for row in shown.rows if row.value == value) for value in ("42", "41"))
+    assert slow.p99 is not None
+    assert usual.p99 is not None
+    assert slow.p99 > 3 * usual.p99
+    assert slow.errors is not None
+    assert slow.errors > 0.05
+    assert slow.share + usual.share == pytest.approx(1)
+    refused = await split.fetch(session, "a", "tier", Measure.P99)
+    assert refused.status.state is State.ABSENT
+    session.ask(View(window_s=900, end=END, where=Eq("tier", "free")))
+    await session.poll_all()
+    refused = await split.fetch(session, "a", "version", Measure.P99)
+    assert refused.status.state is State.FAILED
+    assert "cannot be filtered by tier" in refused.status.message
+
+
+async def test_what_is_not_counted_by_a_label_is_drawn_as_requests(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.om"
+    lines = (re.sub(r'(duration_seconds\w+{.*)pod="[^"]*",', r"\1", line) for line in labelled_text().splitlines())
+    summed: dict[str, float] = {}
+    for line in lines:
+        series, _, rest = line.rpartition("} ")
+        value, _, at = rest.partition(" ")
+        if "duration_seconds" in series:
+            summed[f"{series}}} @{at}"] = summed.get(f"{series}}} @{at}", 0.0) + float(value)
+    kept = [line for line in labelled_text().splitlines() if "duration_seconds_" not in line and line != "# EOF"]
+    path.write_text("\n".join([*kept, *(f"{k.replace('@', f'{v} ')}" for k, v in summed.items()), "# EOF", ""]))
+    store = ScrapeStore([str(path)], clock=lambda: END)
+    session = await answered(store, View(window_s=900, end=END))
+    shown = await split.fetch(session, "a", "pod", Measure.P99)
+    assert shown.measure is Measure.RATE
+    assert {row.value for row in shown.rows} == {"pod-a", "pod-b", "pod-c", "pod-d"}
+    assert [row.p99 for row in shown.rows] == [None] * 4
+    assert all(np.nanmax(row.now) > 0 for row in shown.rows)
+    await store.close()
 
 
 async def test_metrics_are_asked_only_when_the_logs_have_answered_or_failed(text: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,25 @@ async def test_names_and_values_of_a_filter_are_completed(fleet: Path) -> None:
         await until(pilot, lambda: "region=eu-w1" in str(prompt.query_one("#offers").render()))
         await pilot.press("tab", "enter")
         assert app.view.where == Eq("region", "eu-w1")
+
+
+async def test_a_name_that_is_typed_to_its_end_is_completed_by_its_values(fleet: Path) -> None:
+    async with Triage(options(fleet)).run_test(size=(120, 40)) as pilot:
+        app = await located(pilot)
+        prompt = app.main.query_one(Prompt)
+
+        def offered(text: str) -> Callable[[], bool]:
+            return lambda: text in str(prompt.query_one("#offers").render())
+
+        await pilot.press("slash", *"tie")
+        await until(pilot, offered("tier="))
+        await pilot.press("r", "equals_sign")
+        await until(pilot, offered("tier=free"))
+        await pilot.press("tab")
+        taken = prompt.query_one("Input").value  # type: ignore[attr-defined]
+        await pilot.press("tab")
+        await until(pilot, lambda: prompt.query_one("Input").value not in ("tier=", taken))  # type: ignore[attr-defined]
+        assert offered("tier=free")()
 
 
 async def test_c_reaches_the_time_before_the_onset(fleet: Path) -> None:

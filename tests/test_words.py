@@ -70,6 +70,6 @@ def test_a_quantity_says_the_number_to_two_digits(value: float) -> None:
 def test_quiet_is_said_only_of_what_has_a_past() -> None:
     assert quiet(3, 3, "before") == "nothing changed: 3 models within their usual range (before)"
     assert quiet(1, 3, "version 41").endswith(
-        "1 model within their usual range (version 41), 2 models without a baseline"
+        "1 model within its usual range (version 41), 2 models without a baseline"
     )
     assert quiet(0, 1, "version 40") == "cannot tell: no rows to compare 1 model with (version 40)"

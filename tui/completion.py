@@ -33,7 +33,8 @@ class Completer:
                     names = getattr(feed.schema, part)
                     found |= dict.fromkeys(names if isinstance(names, Mapping) else (f.name for f in names))
         for source in self._session.metrics:
-            found |= dict.fromkeys(source.catalog.dims if source.catalog is not None else ())
+            if source.catalog is not None:
+                found |= dict.fromkeys((*source.catalog.dims, "model"))
         return tuple(found)
 
     async def filter(self, text: str) -> Sequence[str]:
@@ -72,13 +73,20 @@ class Completer:
                     continue  # the field is not in this source; whatever else is wrong, its panels say
                 found |= dict.fromkeys("null" if value == "(null)" else value for value, _ in top.value)
             found = found or dict.fromkeys(await self._labels_of(field, window))
+            if field == "model":
+                found |= dict.fromkeys(self._models())
             self._values[field] = tuple(found)
         return self._values[field]
+
+    def _models(self) -> Iterable[str]:
+        """Models that the metrics know, whatever tells them apart."""
+        return (m for feed in self._session.metrics if feed.catalog is not None for m in feed.catalog.models)
 
     async def _labels_of(self, field: str, window: Window) -> tuple[str, ...]:
         """Values of a label of the metrics, those with most requests first, whatever the model."""
         from analysis.traffic import models_of
         from connectors.base import SourceError
+        from tui.split import cube_values
 
         rows: Counter[str] = Counter()
         for feed in self._session.metrics:
@@ -90,10 +98,7 @@ class Completer:
                     cube = (await feed.store.segments((window,), model, None)).value
                 except SourceError:
                     continue
-                if field in cube.dims:
-                    at = cube.dims.index(field)
-                    for code, n in zip(cube.codes[:, at].tolist(), cube.n.tolist(), strict=True):
-                        rows[cube.values[at][code]] += n
+                rows.update(cube_values(cube, field))
         return tuple("null" if value == "(null)" else value for value, _ in rows.most_common(VALUES))
 
 

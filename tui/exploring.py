@@ -111,7 +111,8 @@ class Exploring(Searching):
         session = self.session
         dims = dims_of(session) if session is not None else ()
         if not dims:
-            self.notify("no dimension is logged: a split needs a log source", severity="warning")
+            why = "nothing to split by: no log has a dimension, no metric a label but the model's"
+            self.notify(f"{why}; doctor says what each source has", severity="warning")
             return
 
         def take(text: str) -> str | None:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.answer import SourceStatus, State
 from analysis.evidence import Fetched, LogEvidence, MetricEvidence
-from analysis.filters import ALL, Filter, fields_of
+from analysis.filters import ALL, Filter
 from analysis.spans import subtract, union
 from analysis.view import Baseline, Frame, Window
 from analysis.words import duration
 from connectors.base import Catalog, LogStore, MetricStore, Schema, SourceError, Watermark
 from tui.held import PARTS, HeldLogs, HeldMetrics, RingSet, baseline_of, newest_row, reference_rows, rows_asked
+from tui.label_filter import LabelFilter, label_filter
 from tui.lookback import LookBack
 from tui.ring import Ring, fresh_from
 from tui.shelf import Shelf
@@ -299,26 +300,22 @@ class MetricFeed(Feed):
 
     def identity(self, question: Question) -> object:
         """A baseline is but other windows, and a filter that is not one of labels does not apply."""
-        return (question.frame.step, self.narrows(question))
+        return (question.frame.step, self.narrows(question), self._narrowed(question).models)
+
+    def _narrowed(self, question: Question) -> LabelFilter:
+        return label_filter(question.typed, self.catalog.dims if self.catalog is not None else {})
+
+    def applies(self, question: Question) -> bool:
+        """Whether all of the filter applies to these metrics."""
+        return not self._narrowed(question).refusal
 
     def narrows(self, question: Question) -> Filter:
-        """The filter as far as it applies to these metrics: all of it or nothing."""
-        from connectors.selectors import alternatives
-
-        dims = self.catalog.dims if self.catalog is not None else {}
-        where = question.typed
-        return where if fields_of(where) <= dims.keys() and not alternatives(where, dims)[1] else ALL
+        """What the store is asked of the filter: its labels where all of it applies, else nothing."""
+        return self._narrowed(question).labels
 
     def refusal(self, question: Question) -> str:
-        """What these metrics cannot tell of a filter that does not narrow them, and what they could."""
-        from connectors.selectors import alternatives
-
-        dims = self.catalog.dims if self.catalog is not None else {}
-        unknown = sorted(fields_of(question.typed) - dims.keys())
-        if unknown:
-            known = f"its labels are {', '.join(sorted(dims))}" if dims else "it lists no labels"
-            return f"{self.status.name} cannot be filtered by {', '.join(unknown)}: {known}"
-        return f"{self.status.name} cannot tell by labels: {' '.join(alternatives(question.typed, dims)[1])}"
+        """What these metrics cannot tell of a filter that does not apply, and what they could."""
+        return f"{self.status.name} {self._narrowed(question).refusal}"
 
     async def poll(self, question: Question) -> AsyncGenerator[None]:
         """Bring the evidence up to a frame; yields once, and again where the day before tells more of an error.
@@ -366,7 +363,8 @@ class MetricFeed(Feed):
         """A ring for a question that was not asked before, with what is known of it from other windows."""
         from analysis.merging import cut_metrics, merge_metrics
 
-        identity, step, where = self.identity(question), question.frame.step, self.narrows(question)
+        step, where = question.frame.step, self.narrows(question)
+        identity = (step, where)
         ring = Ring(lambda spans: self.store.metrics(spans, step, where), merge_metrics, cut_metrics)
         like = next((held for held in self._held.newest_first() if held.identity == identity), None)
         if like is not None:
@@ -377,9 +375,12 @@ class MetricFeed(Feed):
 
     def _collect(self, held: HeldMetrics, catalog: Catalog, question: Question) -> None:
         """Take over what the ring holds."""
+        from analysis.of_models import of_models
+
         known = held.ring.value
         if known is not None:
             known = replace(known, errors=held.look_back.told(known.errors, question.frame))
+            known = of_models(known, self._narrowed(question).models)
         held.evidence, held.answered = known, question
         said = (held.look_back.problem,) if held.look_back.problem else ()
         # What a known server does not expose is for `doctor`; that none is known is why the screen stays empty.

@@ -32,7 +32,7 @@ def can_tell(feed: MetricFeed, question: Question, case: Case) -> bool:
         return False
     if case.among != ALL or (case.outcome is not None and not fields_of(case.outcome) <= COUNTABLE):
         return False
-    return feed.narrows(question) == question.typed and case.finding.model in models_of(traffic.requests)
+    return feed.applies(question) and case.finding.model in models_of(traffic.requests)
 
 
 async def search_labels(feed: MetricFeed, question: Question, case: Case, kept: Kept) -> Answer:

@@ -225,7 +225,7 @@ class Session:
                 queries, elapsed = {**feed.queries, **queries}, {**feed.elapsed_s, **elapsed}
         filtered = bool(fields_of(view.where))
         # Under a filter speak those that it applies to; without any, nobody does.
-        narrowed = [source for source in self.metrics if source.narrows(question) == view.where]
+        narrowed = [source for source in self.metrics if source.applies(question)]
         for source in narrowed or self.metrics:
             if source.evidence is not None and source in current:
                 metrics = source.evidence if metrics is None else merge_metrics(metrics, source.evidence)

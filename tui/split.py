@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from analysis.answer import PanelStatus, Signal, State
@@ -11,8 +12,8 @@ from connectors.base import By, SourceError
 
 if TYPE_CHECKING:
     from analysis.answer import Finding
-    from analysis.evidence import Fetched, Traffic
-    from tui.feeds import LogFeed, Question
+    from analysis.evidence import Cube, Fetched, Traffic
+    from tui.feeds import LogFeed, MetricFeed, Question
     from tui.session import Session
 
 
@@ -26,38 +27,53 @@ def measure_of(finding: Finding | None, page: str) -> Measure:
 
 
 def dims_of(session: Session) -> tuple[str, ...]:
-    """What a model can be split by: the version and every dimension of the logs."""
+    """What a model can be split by: the version, every dimension of the logs, and every label of its metrics."""
     found: dict[str, None] = {}
     for feed in session.logs:
         if feed.schema is not None:
             found |= dict.fromkeys((*(("version",) if "version" in feed.schema.fields else ()), *feed.schema.dims))
+    for source in session.metrics:
+        found |= dict.fromkeys(source.catalog.dims if source.catalog is not None else ())
     return tuple(found)
+
+
+def drawn(traffic: Traffic | None, measure: Measure) -> Measure:
+    """The measure, or requests per second where the sources do not tell it by the dimension."""
+    if traffic is None:
+        return measure
+    known = {Measure.P99: traffic.latency is not None, Measure.ERRORS: traffic.errors is not None}
+    return measure if known.get(measure, True) else Measure.RATE
 
 
 async def fetch(session: Session, model: str, dim: str, measure: Measure) -> Split:
     """The model by `dim`, over the window and its baseline, from every log source that has the dimension.
 
-    A source that cannot answer is named in the status.
+    Metrics are asked where no log has it. A source that cannot answer is named in the status.
     """
     from analysis.slices import merge_traffic
     from analysis.split_rows import split_rows, times
-    from tui.feeds import as_source_error
+    from tui.feeds import MetricFeed, as_source_error
 
     question, frame = session.question(), session.question().frame
     merged: Traffic | None = None
     problems, queries, newest = [], [], None
-    feeds = [feed for feed in session.logs if feed.schema is not None and _has(feed, dim)]
+    feeds: list[LogFeed | MetricFeed] = [feed for feed in session.logs if _has(feed, dim)]
+    feeds = feeds or [source for source in session.metrics if _labels(source, dim)]
     if not feeds:
-        return Split(PanelStatus(State.ABSENT, f"no log source has {dim}"), model, dim, measure)
+        return Split(PanelStatus(State.ABSENT, f"no source has {dim}: s names another dimension"), model, dim, measure)
     for feed in feeds:
         try:
-            fetched = await _of(feed, question, model, dim)
+            if isinstance(feed, MetricFeed):
+                fetched = await _by_label(feed, question, model, dim)
+            else:
+                fetched = await _of(feed, question, model, dim)
         except Exception as error:  # noqa: BLE001 - a store's defect is this source's failure, not the end of the rest
             problems.append(f"{feed.status.name}: {as_source_error(error)}")
             continue
         merged = fetched.value if merged is None else merge_traffic(merged, fetched.value)
         queries.append(fetched.query)
         newest = max(newest or 0.0, feed.status.newest_sample or 0.0) or None
+    measure = drawn(merged, measure)
     rows = split_rows(merged, frame, model, measure) if merged is not None else ()
     state = State.LIVE if rows else State.FAILED if problems else State.EMPTY
     status = PanelStatus(
@@ -81,3 +97,27 @@ async def _of(feed: LogFeed, question: Question, model: str, dim: str) -> Fetche
     top = (await feed.store.top_values((question.frame.live,), dim, where, MOST + 1)).value
     values = tuple(value for value, _ in (top if len(top) <= MOST else top[: MOST - 1]))
     return await feed.store.series(question.windows, question.frame.step, where, By(dim, values))
+
+
+def _labels(source: MetricFeed, dim: str) -> bool:
+    return source.catalog is not None and dim in source.catalog.dims
+
+
+async def _by_label(source: MetricFeed, question: Question, model: str, dim: str) -> Fetched[Traffic]:
+    if not source.applies(question):
+        raise SourceError("the filter does not apply", source.refusal(question), "u takes the filter back")
+    where, frame = source.narrows(question), question.frame
+    cube = (await source.store.segments((frame.live,), model, None, where)).value
+    values = tuple(cube_values(cube, dim))
+    kept = values if len(values) <= MOST else values[: MOST - 1]
+    return await source.store.traffic_by(question.windows, frame.step, model, By(dim, kept), where)
+
+
+def cube_values(cube: Cube, dim: str) -> dict[str, float]:
+    """Value of a dimension -> rows, the most frequent first; null is "(null)". Nothing where the cube lacks it."""
+    if dim not in cube.dims:
+        return {}
+    at, rows = cube.dims.index(dim), Counter[str]()
+    for code, n in zip(cube.codes[:, at].tolist(), cube.n.tolist(), strict=True):
+        rows[cube.values[at][code]] += n
+    return dict(rows.most_common())

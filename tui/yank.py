@@ -78,9 +78,12 @@ async def text(session: Session, snapshot: Snapshot, finding: Finding, segment: 
 
 async def _counted_by_labels(session: Session, model: str, rows: Filter, window: Window) -> list[str]:
     """PromQL that counts these rows, for the first metric source that can; it runs as it is at any time."""
+    from analysis.of_models import apart
+
+    _, labels = apart(rows)
     for feed in session.metrics:
         try:
-            return [await feed.store.count_promql(model, rows, window)]
+            return [await feed.store.count_promql(model, labels, window)]
         except SourceError:
             continue
     return []

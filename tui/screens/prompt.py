@@ -51,6 +51,8 @@ class Prompt(Horizontal):
         self._complete: Complete = nothing
         self._offers: tuple[str, ...] = ()
         self._offer = 0
+        self._chosen: str | None = None
+        """The offer that stands in the field while others can still take its place."""
 
     def compose(self) -> ComposeResult:
         yield Label("", id="question", markup=False)
@@ -72,9 +74,9 @@ class Prompt(Horizontal):
         self._look_up(value)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Another character."""
+        """Another character, or an offer: while there are others to choose from, they stay."""
         event.stop()
-        if self.has_class("-open") and event.value not in self._offers:
+        if self.has_class("-open") and event.value != self._chosen:
             self._look_up(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -92,7 +94,7 @@ class Prompt(Horizontal):
         self._show_offers(tuple(await self._complete(text)))
 
     def _show_offers(self, offers: tuple[str, ...]) -> None:
-        self._offers, self._offer = offers, -1
+        self._offers, self._offer, self._chosen = offers, -1, None
         words = [printable(offer.rsplit(" ", 1)[-1], 40) for offer in offers[:OFFERED]]
         more = " …" if len(offers) > OFFERED else ""
         self.query_one("#offers", Label).update(f" {'  '.join(words)}{more} " if words else "")
@@ -107,6 +109,7 @@ class Prompt(Horizontal):
             self._offer = (self._offer + steps) % len(self._offers) if self._offer >= 0 else 0 if steps > 0 else -1
             self._offer %= len(self._offers)
             field = self.query_one(Input)
+            self._chosen = self._offers[self._offer] if len(self._offers) > 1 else None
             field.value = self._offers[self._offer]
             field.cursor_position = len(field.value)
 
