@@ -67,3 +67,47 @@ async def test_the_header_takes_a_second_line_only_when_there_is_something_to_sa
 def test_hints_are_shown_whole_or_not_at_all() -> None:
     line = KeysLine().line((Hint("Enter", "drill"), Hint("/", "filter"), Hint("F", "flag")), 24)
     assert "".join(text for text, _ in line).split() == ["Enter", "drill", "/", "filter"]
+
+
+def test_a_picture_that_no_source_renews_is_called_old_with_its_moment() -> None:
+    part = HeaderPart.of(sample())
+    silent = tuple(replace(source, state=State.FAILED, error="refused") for source in part.sources)
+    late = replace(Scene.of(sample()), now=NOW + 600)
+    for width in (80, 120):
+        first = "".join(run for run, _ in HeaderPanel(LOOK).body(replace(part, sources=silent), late, width, 2)[0])
+        assert "OLD 30m" in first
+        assert "LIVE" not in first
+        assert "as of 03:12:40Z" in first
+        assert "data 10m" in first
+    one_flows = replace(part, sources=(silent[0], part.sources[1]))
+    assert "LIVE 30m" in header_lines(one_flows, 120)[0]
+    paused = replace(part, sources=silent, view=replace(part.view, end=NOW))
+    assert "PAUSED 30m" in header_lines(paused, 120)[0]
+
+
+def test_what_to_do_about_a_failed_source_has_room_before_its_own_words() -> None:
+    part = HeaderPart.of(sample())
+    failed = replace(
+        part.sources[0],
+        state=State.FAILED,
+        error="refused: http://prometheus.monitoring.svc.cluster.local:9090 Errno 111",
+        hint="check the tunnel",
+        failing_since=NOW - 61,
+    )
+    part = replace(part, sources=(failed,), notes=())
+    assert header_lines(part, 80)[1] == " prometheus FAILED for 61s: refused: check the tunnel"
+    assert "Errno 111: check the tunnel" in header_lines(part, 140)[1]
+    pinned = replace(Scene.of(sample()), now=NOW - 3_600)
+    second = "".join(run for run, _ in HeaderPanel(LOOK).body(part, pinned, 80, 2)[1])
+    assert "FAILED since 03:11Z" in second
+
+
+def test_the_second_line_ends_with_a_whole_word() -> None:
+    part = HeaderPart.of(sample())
+    failed = replace(part.sources[0], state=State.FAILED, error="no answer in time: nothing within 10 s")
+    part = replace(part, sources=(failed,), notes=())
+    whole = header_lines(part, 100)[1]
+    for width in range(40, len(whole)):
+        line = header_lines(part, width)[1]
+        assert len(line) <= width
+        assert whole.startswith(line.removesuffix("…") + " "), line

@@ -169,6 +169,15 @@ async def test_a_story_is_one_line_and_its_cause_until_it_is_unfolded() -> None:
         assert panel.item == told_once.findings[0]
 
 
+async def test_a_segment_is_named_in_whole_terms_and_a_change_without_one_has_its_room() -> None:
+    app = PanelApp(ChangesPanel(LOOK))
+    async with app.run_test(size=(80, 12)):
+        rows = {line.split()[1]: line for line in text_of(app.panels[0])[1:] if line.strip()}
+        assert "region=eu-w1… " in rows["error"]
+        assert "merchant_cat=crypto  [WARN]" in rows["conf"]
+        assert "merchant_cat drift .42, null 0% -> 12%  " in rows["feature"]
+
+
 async def test_before_the_first_answer_a_panel_says_that_it_is_loading() -> None:
     panel = ChangesPanel(LOOK)
     app = PanelApp()

@@ -115,6 +115,27 @@ async def test_a_failing_source_keeps_its_last_answer_and_the_others_live_on() -
     assert states(one) == {"a": State.LIVE, "b": State.LIVE}
 
 
+async def test_what_a_failing_source_has_told_is_there_again_after_a_look_at_the_past() -> None:
+    logs, metrics, clock = Logs(steady(), name="a"), Metrics(steady(model="rank")), Clock()
+    one = session(logs, metrics, clock=clock)
+    await one.poll_all()
+    live = one.view
+    for name in ("watermark", "metrics"):
+        logs.fails[name] = metrics.fails[name] = UnreachableError("refused", "no route", "check the tunnel")
+    await one.poll_all()
+    one.ask(one.moved(-1))
+    await one.poll_all()
+    clock.now += 90
+    one.ask(live)
+    await one.poll_all()
+    snapshot, _ = one.answer()
+    assert [row.model for row in snapshot.models] == ["fraud", "rank"]
+    assert {source.state for source in snapshot.sources} == {State.FAILED}
+    one.ask(replace(live, window_s=2 * live.window_s))
+    await one.poll_all()
+    assert one.answer()[0].models == ()
+
+
 @pytest.mark.parametrize("error", [ValueError("odd"), KeyError("x"), TimeoutError(), ZeroDivisionError("by zero")])
 async def test_a_defect_in_a_store_is_a_failure_that_names_its_class(error: Exception) -> None:
     store = Logs(steady())

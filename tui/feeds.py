@@ -98,13 +98,16 @@ class Feed:
         return (question.frame.step, question.frame.live.length, question.where, question.baseline)
 
     def covers(self, question: Question) -> bool:
-        """Whether the evidence answers a question, though it was asked for another moment."""
+        """Whether the evidence answers a question, though it was asked for another moment.
+
+        Of a source that fails, its last answer to the same question stands, however old it is.
+        """
         known = self.answered
-        return (
-            known is not None
-            and self.identity(known) == self.identity(question)
-            and not subtract(question.windows, known.windows)
-        )
+        if known is None or self.identity(known) != self.identity(question):
+            return False
+        asked = [(q.known_at, q.frame.live.length, q.baseline) for q in (known, question)]
+        stands = self.status.state is State.FAILED and asked[0] == asked[1]
+        return stands or not subtract(question.windows, known.windows)
 
     def failed(self, error: Exception) -> None:
         """Remember a failure; what was known before is kept."""

@@ -14,7 +14,7 @@ from widgets.lines import Column, Line, Run, cells, layout, row
 from widgets.listing import ListPanel
 from widgets.look import Look, Scene
 from widgets.palette import PHASE_WORDS, SEVERITY_WORDS
-from widgets.text import ago, count, percent
+from widgets.text import ago, count, cut_words, percent
 
 SIGNAL_WORDS = {
     Signal.REQUEST_RATE: "rate",
@@ -118,22 +118,26 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
         fold = 2 if any(not line.leads or line.hidden for line in lines.values()) else 0
         sizes = layout(columns, width - 7 - fold - (4 if fold else 0))
 
+        wide = [*sizes[:3], sizes[3] + 1 + sizes[4], 0, *sizes[5:]] if sizes[4] else sizes
+
         def draw(finding: Finding) -> Line:
             line = lines[finding.key]
+            own = sizes if finding.where else wide  # where there is no segment its room is the title's
             severity = str(finding.severity.value)
+            place = self._place(finding, shown, own[4])
             values: list[Run] = [
                 (ago(finding.onset, scene.now), "dim"),
                 (SIGNAL_WORDS.get(finding.signal, finding.signal.value), "dim"),
                 (self._models(line), "bold" if line.leads else "dim"),
                 (self.foreign(finding.title), severity if finding.severity is Severity.CRITICAL else ""),
-                (self._where(finding, shown), "accent"),
+                (place, "accent"),
                 (_rows(finding), "dim"),
             ][: len(columns)]
             word = line.tag or PHASE_WORDS.get(finding.phase) or SEVERITY_WORDS[finding.severity][1]
             hidden = f" +{line.hidden}" if line.hidden else ""
             # Beside the text, not at the far edge of a wide screen, where the eye would lose the row.
             end: list[Run] = [(" ", ""), (word, severity), (hidden, "dim")]
-            return ((self._hook(line)[:fold], "rule"), *row(columns, sizes, values, ascii=self.look.ascii), *end)
+            return ((self._hook(line)[:fold], "rule"), *row(columns, own, values, ascii=self.look.ascii), *end)
 
         return [], draw
 
@@ -156,6 +160,13 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
         return "; ".join(
             f"{self.segment(segment)} {percent(min(1.0, segment.share_of_change))}" for segment in finding.where[:most]
         )
+
+    def _place(self, finding: Finding, most: int, width: int) -> str:
+        """The segments that have room; the share of the first one gives way to its terms, then its last terms do."""
+        named = self.segment(finding.where[0]) if finding.where else ""
+        told = (*(self._where(finding, number) for number in range(most, 0, -1)), named)
+        fitting = (text for text in told if cells(((text, ""),)) <= width)
+        return next(fitting, cut_words(named, width, ascii=self.look.ascii))
 
     def segment(self, segment: Segment) -> str:
         """`region=eu-w1 tier=free`."""

@@ -15,7 +15,7 @@ from analysis.view import STEPS_S, View
 from widgets.lines import Line, Run, cells, fitted
 from widgets.look import Scene
 from widgets.panel import Panel
-from widgets.text import age, clock, cut, duration
+from widgets.text import age, clock, cut, cut_words, duration
 
 NAME_CELLS = 20
 
@@ -52,6 +52,12 @@ class HeaderPart:
     alerts: tuple[Alert, ...] = ()
     write_until: float | None = None
     """Unix seconds of the end of write mode; None: read-only."""
+
+    @property
+    def old(self) -> bool:
+        """Whether there are samples and no source brings new ones."""
+        flowing = any(source.state in (State.LIVE, State.LOADING) for source in self.sources)
+        return self.newest_sample is not None and bool(self.sources) and not flowing
 
     @classmethod
     def of(
@@ -100,19 +106,27 @@ class HeaderPanel(Panel[HeaderPart]):
         return self._height(self.part)
 
     def _height(self, part: HeaderPart | None) -> int:
-        return 2 if part is not None and self._seconds(part, 0.0) else 1
+        return 2 if part is not None and self._seconds(part, 0.0, 80) else 1
 
     def body(self, part: HeaderPart, scene: Scene, width: int, height: int) -> list[Line]:
         lines = [self._first(part, scene, width)]
-        messages = self._seconds(part, scene.now)
+        messages = self._seconds(part, scene.now, width)
         if messages and height > 1:
             line = list(messages[0])
             for extra in messages[1:]:
                 if cells((*line, *extra)) + 3 > width:
                     break
                 line += [("  | ", "rule"), *extra]
-            lines.append(tuple(line))
+            lines.append(self._whole_words(line, width))
         return lines
+
+    def _whole_words(self, line: list[Run], width: int) -> Line:
+        """The line, and where it is too long no half words at its end."""
+        for i, (text, role) in enumerate(line):
+            left = width - cells(tuple(line[:i]))
+            if cells(((text, role),)) > left:
+                return (*line[:i], (cut_words(text, left, ascii=self.look.ascii), role))
+        return tuple(line)
 
     def _draw(self) -> None:
         state = (self.size, self._ground())
@@ -132,14 +146,16 @@ class HeaderPanel(Panel[HeaderPart]):
         window = f"{duration(part.view.window_s)} vs {part.view.baseline.label}"
         end = part.newest_sample if live else scene.now
         times = clock(end, UTC, seconds=True)
-        other = "" if end is None else f" ({clock(end, self.look.zone)})"
+        also = "" if end is None or width < 70 else f" ({clock(end, self.look.zone)})"
         passed = None if part.newest_sample is None else scene.now - part.newest_sample
+        old = live and part.old
+        word, role = ("PAUSED", "warning") if not live else ("OLD", "critical") if old else ("LIVE", "accent")
         filter_text = format_filter(part.view.where)
         parts: list[tuple[int, list[Run]]] = [
             (0 if part.environment else 3, [(self.foreign(part.environment, 30) or "mltriage", "title")]),
-            (0, [("LIVE" if live else "PAUSED", "accent" if live else "warning"), (f" {window}", "bold")]),
-            (1, [(times, "bold"), (other if width >= 70 else "", "dim")]),
-            (2, [("data ", "dim"), (age(passed), "bold")]),
+            (0, [(word, role), (f" {window}", "bold")]),
+            (0 if old else 1, [(f"as of {times}" if old else times, role if old else "bold"), (also, "dim")]),
+            (0 if old else 2, [("data ", "dim"), (age(passed), role if old else "bold")]),
         ]
         if scene.step > STEPS_S[0]:
             # Minutes are what everybody expects: a coarser bucket hides a short peak.
@@ -177,17 +193,25 @@ class HeaderPanel(Panel[HeaderPart]):
             out.append((f" {age(now - source.newest_sample)}", role))
         return out
 
-    def _seconds(self, part: HeaderPart, now: float) -> Sequence[list[Run]]:
+    def _seconds(self, part: HeaderPart, now: float, width: int) -> Sequence[list[Run]]:
         """What the second line says: alerts, failed sources, notes."""
         out: list[list[Run]] = []
         for alert in sorted(part.alerts, key=lambda a: -a.severity.rank):
             sign = {Severity.CRITICAL: "!! ", Severity.WARNING: "! "}.get(alert.severity, "")
             out.append([(f" {sign}{self.foreign(alert.text)}", str(alert.severity.value))])
-        for source in part.sources:
-            if source.state is State.FAILED:
-                since = f" for {age(now - source.failing_since)}" if source.failing_since else ""
-                reason = self.foreign(source.error or "no answer", 120)
-                hint = f": {self.foreign(source.hint, 120)}" if source.hint else ""
-                out.append([(f" {self.foreign(source.name, 20)} FAILED{since}: {reason}", "critical"), (hint, "dim")])
+        out += [self._failure(source, now, width) for source in part.sources if source.state is State.FAILED]
         out += [[(f" {self.foreign(note, 160)}", "dim")] for note in part.notes]
         return out
+
+    def _failure(self, source: SourceStatus, now: float, width: int) -> list[Run]:
+        """What happened, since when, what to do; where there is no room the source's own words give way to the last."""
+        since = ""
+        if source.failing_since is not None:
+            # A pinned moment may lie before the failure.
+            passed = now - source.failing_since
+            since = f" for {age(passed)}" if passed >= 0 else f" since {clock(source.failing_since, UTC)}"
+        head = f" {self.foreign(source.name, 20)} FAILED{since}: "
+        title, _, message = self.foreign(source.error or "no answer", 120).partition(": ")
+        hint: Run = (f": {self.foreign(source.hint, 120)}" if source.hint else "", "dim")
+        whole: Run = (head + ": ".join(filter(None, (title, message))), "critical")
+        return [whole, hint] if not source.hint or cells((whole, hint)) <= width else [(head + title, "critical"), hint]

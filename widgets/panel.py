@@ -296,6 +296,8 @@ def _cut_line(line: Line, width: int, *, ascii: bool) -> Line:  # noqa: A002
             break
         piece = cut(text, left, ascii=ascii)
         out.append((piece, role))
+        if piece != text:
+            break
         left -= cells(((piece, role),))
     return merged(out)
 

@@ -109,7 +109,10 @@ def fit(text: str, width: int, *, right: bool = False, ascii: bool = False) -> s
 
 
 def cut(text: str, width: int, *, ascii: bool = False) -> str:  # noqa: A002
-    """At most `width` cells of `text`; an ellipsis says that there was more. A wide character is never halved."""
+    """At most `width` cells of `text`; an ellipsis says that there was more.
+
+    A wide character is never halved, nor a number that something stands before: "-> 4…" reads as if it began with 4.
+    """
     if width <= 0:
         return ""
     if (len(text) if text.isascii() else cell_len(text)) <= width:
@@ -122,7 +125,21 @@ def cut(text: str, width: int, *, ascii: bool = False) -> str:  # noqa: A002
             break
         used += cells
         out.append(char)
-    return "".join(out) + sign
+    kept = "".join(out)
+    if kept[-1:].isdigit() or kept[-1:] == ".":
+        rest = text[len(kept)]
+        whole = kept.rstrip("0123456789.,") if rest.isalnum() or rest in ".,%" else kept
+        kept = whole if whole.strip() else kept
+    return kept + sign
+
+
+def cut_words(text: str, width: int, *, ascii: bool = False) -> str:  # noqa: A002
+    """At most `width` cells of `text`, cut between words where the first one fits: "not…" is not what was said."""
+    kept = cut(text, width, ascii=ascii)
+    if kept == text or text[len(kept) - 1 :][:1] == " ":
+        return kept
+    whole, blank, _ = kept[:-1].rpartition(" ")
+    return whole + kept[-1] if blank and whole.strip() else kept
 
 
 def wrap(text: str, width: int, lines: int) -> list[str]:
