@@ -12,14 +12,22 @@ from analysis.answer import FeatureRow
 from analysis.cases import Case
 from analysis.direction import direction
 from analysis.evidence import UNSEEN, Bins, CategoryBins, Histogram, NumericBins
-from analysis.feature_cases import DRIFT_UNIT, beyond_words, check_bound, course, drift_case, quality_case
+from analysis.feature_cases import (
+    DRIFT_UNIT,
+    beyond_words,
+    check_bound,
+    course,
+    drift_case,
+    failing_bins,
+    quality_case,
+)
 from analysis.feature_counts import FeatureCounts, FeatureSums, feature_counts, feature_histogram, feature_sums
 from analysis.feature_screen import Screen
 from analysis.multiple import benjamini_hochberg
 from analysis.quality import QualityCheck, quality_checks, unit_change
 from analysis.ranking import lower_bound
 from analysis.scales import Scale, scale_since, scales
-from analysis.shift import AUC_FLOOR, JS_FLOOR, ShiftTest, shift_test, shift_tests
+from analysis.shift import AUC_FLOOR, JS_FLOOR, ShiftCase, ShiftTest, shift_sizes, shift_tests
 from analysis.since import Since, sinces
 from analysis.view import Frame
 
@@ -134,36 +142,70 @@ def _at_scale(
     scale: Scale,
 ) -> dict[_Key, _Judged]:
     """Those of the features that are counted; the others count as p = 1 among their model's."""
-    tests = dict(
-        zip(counts, shift_tests([c.case(ordered=_ordered(own[key])) for key, c in counts.items()]), strict=True)
-    )
+    tests = _tested(own, counts)
     q: dict[_Key, float] = {}
     for model in dict.fromkeys(model for model, _ in own):
         keys = [key for key in own if key[0] == model]
         adjusted = benjamini_hochberg([tests[key].p if key in tests else 1.0 for key in keys])
         q.update(zip(keys, adjusted.tolist(), strict=True))
-    return {key: _judged(own[key], c, tests[key], q[key], scale, may=may_fail[key]) for key, c in counts.items()}
+    measured = [_Measured(key, own[key], c, scale, tests[key], q[key]) for key, c in counts.items()]
+    return _judged(measured, may_fail)
 
 
-def _judged(h: Histogram, c: FeatureCounts, test: ShiftTest, q: float, scale: Scale, *, may: bool) -> _Judged:
-    """One feature at one scale. `may`: whether a quality check is worth its p-value (`may_fail`)."""
-    rows = c.n + c.null
-    enough = rows >= MIN_ROWS and c.n_baseline >= MIN_ROWS
-    if not enough:
-        return _Judged(h, c, scale, test, q, "too few", 0.0)
-    drifts = c.n >= MIN_ROWS and q < MAX_Q and _matters(test)
-    checks = quality_checks(c.live, c.null, c.windows, c.nulls, h.bins) if may else []
-    if drifts:
-        unit = unit_change(c.live, c.baseline, h.bins, test.p, mean=c.mean, mean_baseline=c.mean_baseline)
+def _tested(own: Mapping[_Key, Histogram], counts: Mapping[_Key, FeatureCounts]) -> dict[_Key, ShiftTest]:
+    cases = [c.case(ordered=_ordered(own[key])) for key, c in counts.items()]
+    return dict(zip(counts, shift_tests(cases), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """One feature at one scale, tested."""
+
+    key: _Key
+    h: Histogram
+    counts: FeatureCounts
+    scale: Scale
+    test: ShiftTest
+    q: float
+
+    @property
+    def enough(self) -> bool:
+        return self.counts.n + self.counts.null >= MIN_ROWS and self.counts.n_baseline >= MIN_ROWS
+
+    @property
+    def drifts(self) -> bool:
+        return self.enough and self.counts.n >= MIN_ROWS and self.q < MAX_Q and _matters(self.test)
+
+
+def _judged(measured: Sequence[_Measured], may_fail: Mapping[_Key, bool]) -> dict[_Key, _Judged]:
+    """What each feature is said to have. `may_fail`: whether a quality check is worth its p-value."""
+    worst = {m.key: check for m in measured if m.enough and (check := _worst(m, may=may_fail[m.key])) is not None}
+    for key in _saying_less([(m, worst[m.key]) for m in measured if m.drifts and m.key in worst]):
+        del worst[key]
+    return {m.key: _said(m, worst.get(m.key)) for m in measured}
+
+
+def _worst(m: _Measured, *, may: bool) -> QualityCheck | None:
+    """The quality check that fails most, the more specific first."""
+    c, bins = m.counts, m.h.bins
+    checks = quality_checks(c.live, c.null, c.windows, c.nulls, bins) if may else []
+    if m.drifts:
+        unit = unit_change(c.live, c.baseline, bins, m.test.p, mean=c.mean, mean_baseline=c.mean_baseline)
         checks += [unit] if unit is not None else []
-    worst = max(checks, key=lambda check: (check.check in MORE_SPECIFIC, check_bound(check)), default=None)
-    if worst is not None and not (drifts and _says_less(worst, c, isinstance(h.bins, NumericBins))):
-        bound = min(check_bound(worst), CAUSE_CAP if worst.effect_pp > 0 else BETTER_CAP)
-        return _Judged(h, c, scale, test, q, worst.check, bound, worst)
-    if drifts:
-        bound = min(lower_bound(test.js_adj, max(test.se, 0.05 * DRIFT_UNIT), DRIFT_UNIT), CAUSE_CAP)
-        return _Judged(h, c, scale, test, q, "DRIFT", bound)
-    return _Judged(h, c, scale, test, q, "tiny" if q < MAX_Q else "ok", 0.0)
+    return max(checks, key=lambda check: (check.check in MORE_SPECIFIC, check_bound(check)), default=None)
+
+
+def _said(m: _Measured, check: QualityCheck | None) -> _Judged:
+    """One feature with the check that tells more than its drift does."""
+    state, bound = "tiny" if m.enough and m.q < MAX_Q else "ok", 0.0
+    if not m.enough:
+        state = "too few"
+    elif check is not None:
+        state, bound = check.check, min(check_bound(check), CAUSE_CAP if check.effect_pp > 0 else BETTER_CAP)
+    elif m.drifts:
+        spread = max(m.test.se, 0.05 * DRIFT_UNIT)
+        state, bound = "DRIFT", min(lower_bound(m.test.js_adj, spread, DRIFT_UNIT), CAUSE_CAP)
+    return _Judged(m.h, m.counts, m.scale, m.test, m.q, state, bound, check)
 
 
 def _cases(best: Mapping[_Key, _Judged], frame: Frame, newest: float | None) -> dict[_Key, tuple[_Judged, str, Case]]:
@@ -185,8 +227,15 @@ def _cases(best: Mapping[_Key, _Judged], frame: Frame, newest: float | None) -> 
         for key, judged in again.items()
         if judged.changed and (judged.state == changed[key].state or judged.bound >= changed[key].bound)
     }
-    onsets |= _onsets(better, frame)
+    moved = {key: judged for key, judged in better.items() if _shown(judged) != _shown(changed[key])}
+    onsets |= _onsets(moved, frame)
     return {key: _told(key, judged, onsets[key], frame) for key, judged in (changed | better).items()}
+
+
+def _shown(judged: _Judged) -> tuple[bool, list[int]]:
+    """Which rows show the change: two with the same ones have one onset."""
+    missing = judged.check is not None and judged.check.check == "null_rate"
+    return missing, [] if missing else failing_bins(judged.counts, judged.check).tolist()
 
 
 def _onsets(changed: Mapping[_Key, _Judged], frame: Frame) -> dict[_Key, Since | None]:
@@ -213,12 +262,10 @@ def _again(changed: Mapping[_Key, _Judged], begun: Mapping[_Key, Scale]) -> dict
     counts: dict[_Key, FeatureCounts] = {}
     for scale in dict.fromkeys(begun.values()):
         counts |= feature_counts({key: changed[key].h for key in changed if begun[key] == scale}, scale)
-    tests = shift_tests([c.case(ordered=_ordered(changed[key].h)) for key, c in counts.items()])
-    may_fail = _may_fail({key: changed[key].h for key in counts}, counts)
-    return {
-        key: _judged(changed[key].h, c, test, changed[key].q, begun[key], may=may_fail[key])
-        for (key, c), test in zip(counts.items(), tests, strict=True)
-    }
+    histograms = {key: changed[key].h for key in counts}
+    tests = _tested(histograms, counts)
+    measured = [_Measured(key, histograms[key], c, begun[key], tests[key], changed[key].q) for key, c in counts.items()]
+    return _judged(measured, _may_fail(histograms, counts))
 
 
 def _row(key: _Key, judged: _Judged, words: str) -> FeatureRow:
@@ -258,13 +305,20 @@ def _matters(test: ShiftTest) -> bool:
     return test.js_adj >= JS_FLOOR or abs(test.auc - 0.5) >= AUC_FLOOR
 
 
-def _says_less(check: QualityCheck, c: FeatureCounts, ordered: bool) -> bool:
-    """Whether a drift says more than the check: where the values moved that are neither out of range nor null."""
-    if check.effect_pp < 0:
-        return _matters(shift_test(c.live, c.windows, ordered=ordered))
-    if check.check != "out_of_range":
-        return False
-    return _matters(shift_test(c.live[1:-1], c.windows[:, 1:-1], ordered=ordered))
+def _saying_less(failing: Sequence[tuple[_Measured, QualityCheck]]) -> list[_Key]:
+    """Those whose drift says more than the check: where the values moved that are neither out of range nor null."""
+    cases: dict[_Key, ShiftCase] = {}
+    for m, check in failing:
+        c, ordered = m.counts, _ordered(m.h)
+        if check.effect_pp < 0:
+            cases[m.key] = ShiftCase(c.live, c.windows, ordered)
+        elif check.check == "out_of_range":
+            cases[m.key] = ShiftCase(c.live[1:-1], c.windows[:, 1:-1], ordered)
+    if not cases:
+        return []
+    sizes = shift_sizes(list(cases.values()))
+    matters = (sizes.js_adj >= JS_FLOOR) | (np.abs(sizes.auc - 0.5) >= AUC_FLOOR)
+    return [key for key, drifts in zip(cases, matters.tolist(), strict=True) if drifts]
 
 
 def _unseen(live: Floats, bins: Bins) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from analysis.direction import direction, scale_factor
 from analysis.distances import (
@@ -38,6 +38,7 @@ __all__ = [
     "AUC_FLOOR",
     "JS_FLOOR",
     "ShiftCase",
+    "ShiftSizes",
     "ShiftTest",
     "direction",
     "dispersion",
@@ -49,6 +50,7 @@ __all__ = [
     "psi",
     "psi_noise",
     "scale_factor",
+    "shift_sizes",
     "shift_test",
     "shift_tests",
     "trend_z",
@@ -187,77 +189,134 @@ def may_matter(live: ArrayLike, baseline: ArrayLike, ordered: ArrayLike) -> Floa
     return np.where((js_distance(x, y) >= JS_FLOOR) | moved, 1.0, 0.0)
 
 
-def shift_tests(cases: Sequence[ShiftCase], *, min_expected: float = MIN_EXPECTED) -> list[ShiftTest]:
-    """`shift_test` of many features at once; their numbers of bins and windows may differ."""
-    if not cases:
-        return []
-    width = max(case.live.shape[-1] for case in cases)
-    depth = max(1, *(case.windows.shape[0] for case in cases))
-    live, windows = np.zeros((len(cases), width)), np.zeros((len(cases), depth, width))
-    for i, case in enumerate(cases):
-        live[i, : case.live.shape[-1]] = case.live
-        windows[i, : case.windows.shape[0], : case.live.shape[-1]] = case.windows
-    ordered = np.array([case.ordered for case in cases])
-    values, value_windows = pool_small(live, windows, ordered, min_expected) if min_expected > 0 else (live, windows)
-    x, c = _with_nulls(cases, values, value_windows, min_expected)
-    y, value_sum = c.sum(axis=1), value_windows.sum(axis=1)
+@dataclass(frozen=True, slots=True)
+class _Pooled:
+    """F features with their rare bins pooled, side by side."""
+
+    ordered: NDArray[np.bool_]
+    values: Floats
+    """[F, B] live"""
+    value_windows: Floats
+    """[F, K, B]"""
+    x: Floats
+    """[F, B+1] live, with the nulls as a last bin."""
+    c: Floats
+    """[F, K, B+1]"""
+    factor: Floats
+    """[F] between-window dispersion, at least 1."""
+    freedom: Floats
+    """[F] its degrees of freedom."""
+
+    @classmethod
+    def of(cls, cases: Sequence[ShiftCase], min_expected: float) -> _Pooled:
+        width = max(case.live.shape[-1] for case in cases)
+        depth = max(1, *(case.windows.shape[0] for case in cases))
+        live, windows = np.zeros((len(cases), width)), np.zeros((len(cases), depth, width))
+        for i, case in enumerate(cases):
+            live[i, : case.live.shape[-1]] = case.live
+            windows[i, : case.windows.shape[0], : case.live.shape[-1]] = case.windows
+        ordered = np.array([case.ordered for case in cases])
+        values, value_windows = (
+            pool_small(live, windows, ordered, min_expected) if min_expected > 0 else (live, windows)
+        )
+        x, c = _with_nulls(cases, values, value_windows, min_expected)
+        raw, freedom = _dispersions(c)
+        return cls(ordered, values, value_windows, x, c, np.maximum(1.0, raw), freedom)
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftSizes:
+    """How far F features moved, whatever chance may do; [F] each, as in `ShiftTest`."""
+
+    js: Floats
+    js_adj: Floats
+    psi_adj: Floats
+    noise: Floats
+    auc: Floats
+    n: Floats
+    m: Floats
+    se: Floats
+
+
+def shift_sizes(cases: Sequence[ShiftCase], *, min_expected: float = MIN_EXPECTED) -> ShiftSizes:
+    """The sizes of `shift_tests` without their p-values, which cost as much again. At least one case."""
+    return _sizes(_Pooled.of(cases, min_expected))
+
+
+def _sizes(f: _Pooled) -> ShiftSizes:
+    x, y = f.x, f.c.sum(axis=1)
     n, m = x.sum(axis=1), y.sum(axis=1)
-    raw, ddf = _dispersions(c)
-    factor = np.maximum(1.0, raw)
+    bins = _bins_used(x, y)
+    known = (n > 0) & (m > 0)
+    n1, m1 = np.maximum(n, 1), np.maximum(m, 1)
+    floor = np.where(known, psi_noise(n1, m1, bins, f.factor), 0.0)
+    divergence = js_divergence(x, y)
+    raw_psi = psi(x, y)
+    js = np.minimum(1.0, np.sqrt(divergence / math.log(2)))
+    h = np.where(known, f.factor * (1 / n1 + 1 / m1), 0.0)
+    # Delta method on js = √(PSI / 8 ln2), with the variance of a non-central chi-squared for PSI / h.
+    spread = np.sqrt(2 * (bins - 1) * h**2 + 4 * np.maximum(raw_psi - floor, 0.0) * h)
+    se = spread / (16 * math.log(2) * np.maximum(js, np.sqrt(floor / (8 * math.log(2))) + 1e-12))
+    adjusted = np.minimum(1.0, np.sqrt(np.maximum(divergence - floor / 8, 0.0) / math.log(2)))
+    noise = np.where(known, js_noise(n1, m1, bins, f.factor), 1.0)
+    before = f.value_windows.sum(axis=1)
+    ranked = f.ordered & (f.values.sum(axis=1) > 0) & (before.sum(axis=1) > 0)
+    auc = np.where(ranked, (shares(f.values) * _ridit(before)).sum(axis=1), 0.5)
+    return ShiftSizes(js, adjusted, np.where(known, raw_psi - floor, 0.0), noise, auc, n, m, se)
+
+
+def _bins_used(x: Floats, y: Floats) -> Floats:
+    """[F] bins that are filled on either side, at least one."""
+    used: Floats = np.maximum(1, ((x + y) > 0).sum(axis=1)).astype(np.float64)
+    return used
+
+
+def _ridit(counts: Floats) -> Floats:
+    """[F, B] share of the rows in lower bins, and half of those in the bin itself."""
+    q = shares(counts)
+    lower: Floats = np.cumsum(q, axis=1) - q / 2
+    return lower
+
+
+def _p_values(f: _Pooled) -> Floats:
+    """[F] the tests of bins, location, spread and nulls together."""
+    x, y = f.x, f.c.sum(axis=1)
     statistic, df = chi_squared(x, y)
     # One window has no spread to estimate: the textbook test is all that is left.
-    freedom = np.where(ddf > 0, ddf, np.inf)
-    p_bins = f_sf(np.divide(statistic, df, out=np.zeros_like(df), where=df > 0) / factor, df, freedom)
+    freedom = np.where(f.freedom > 0, f.freedom, np.inf)
+    p_bins = f_sf(np.divide(statistic, df, out=np.zeros_like(df), where=df > 0) / f.factor, df, freedom)
 
-    q = shares(value_sum)
-    ridit = np.cumsum(q, axis=1) - q / 2
-    location = 2 * ridit - 1
+    location = 2 * _ridit(f.value_windows.sum(axis=1)) - 1
     is_null = np.zeros_like(x)
     is_null[:, -1] = 1.0
-    held = (c.sum(axis=2) > 0).sum(axis=1)
+    held = (f.c.sum(axis=2) > 0).sum(axis=1)
     components = (
-        (ordered, values, value_windows, location),
-        (ordered, values, value_windows, 1.5 * location**2 - 0.5),
-        (x[:, -1] + y[:, -1] > 0, x, c, is_null),
+        (f.ordered, f.values, f.value_windows, location),
+        (f.ordered, f.values, f.value_windows, 1.5 * location**2 - 0.5),
+        (x[:, -1] + y[:, -1] > 0, x, f.c, is_null),
     )
     zs = []
     for applies, now, before, score in components:
         total = before.sum(axis=1)
         own = _score_dispersion(before, total, score)
-        z = trend_z(now, total, score) / np.sqrt(_shrunk(own, held, factor))
+        z = trend_z(now, total, score) / np.sqrt(_shrunk(own, held, f.factor))
         zs.append(np.where(applies & (df > 0), z, np.nan))
     p_components = t_two_sided(np.stack(zs), np.maximum(held, 1) + PRIOR_WEIGHT - 1)
-    p = cauchy_combine(np.stack([p_bins, *p_components]), axis=0)
+    combined: Floats = cauchy_combine(np.stack([p_bins, *p_components]), axis=0)
+    return combined
 
-    bins = df + 1
-    known = (n > 0) & (m > 0)
-    floor = np.where(known, psi_noise(np.maximum(n, 1), np.maximum(m, 1), bins, factor), 0.0)
-    divergence = js_divergence(x, y)
-    raw_psi = psi(x, y)
-    js = np.minimum(1.0, np.sqrt(divergence / math.log(2)))
-    h = np.where(known, factor * (1 / np.maximum(n, 1) + 1 / np.maximum(m, 1)), 0.0)
-    # Delta method on js = √(PSI / 8 ln2), with the variance of a non-central chi-squared for PSI / h.
-    spread = np.sqrt(2 * (bins - 1) * h**2 + 4 * np.maximum(raw_psi - floor, 0.0) * h)
-    se = spread / (16 * math.log(2) * np.maximum(js, np.sqrt(floor / (8 * math.log(2))) + 1e-12))
-    adjusted = np.sqrt(np.maximum(divergence - floor / 8, 0.0) / math.log(2))
-    noise = np.where(known, js_noise(np.maximum(n, 1), np.maximum(m, 1), bins, factor), 1.0)
-    ranked = ordered & (values.sum(axis=1) > 0) & (value_sum.sum(axis=1) > 0)
-    auc = np.where(ranked, (shares(values) * ridit).sum(axis=1), 0.5)
-    return [
-        ShiftTest(
-            js=float(js[i]),
-            js_adj=float(min(adjusted[i], 1.0)),
-            psi_adj=float(raw_psi[i] - floor[i]) if known[i] else 0.0,
-            noise=float(noise[i]),
-            auc=float(auc[i]),
-            p=float(p[i]) if known[i] else 1.0,
-            D=float(factor[i]),
-            n=float(n[i]),
-            m=float(m[i]),
-            se=float(se[i]),
-        )
-        for i in range(len(cases))
-    ]
+
+def shift_tests(cases: Sequence[ShiftCase], *, min_expected: float = MIN_EXPECTED) -> list[ShiftTest]:
+    """`shift_test` of many features at once; their numbers of bins and windows may differ."""
+    if not cases:
+        return []
+    pooled = _Pooled.of(cases, min_expected)
+    sizes = _sizes(pooled)
+    p = np.where((sizes.n > 0) & (sizes.m > 0), _p_values(pooled), 1.0)
+    columns = (
+        sizes.js, sizes.js_adj, sizes.psi_adj, sizes.noise, sizes.auc, p, pooled.factor, sizes.n, sizes.m, sizes.se
+    )  # fmt: skip
+    return [ShiftTest(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 def _with_nulls(
