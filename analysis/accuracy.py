@@ -12,13 +12,13 @@ from analysis.answer import Finding, Severity, Signal
 from analysis.cases import Case
 from analysis.concept import ConceptTest, Parts, concept_test, parts
 from analysis.filters import And, Filter, Not, Null, Or, Range, Same
+from analysis.label_onset import label_onset
 from analysis.labels import Cohorts, Ripe, equal_age
 from analysis.proportions import ShareTest, share_dispersion, share_test, shrunk_dispersion
 from analysis.ranking import severity, share_bound, weighted
 from analysis.scales import MAX_REFERENCES
-from analysis.since import Since, since
-from analysis.slices import inside, tiles
-from analysis.spans import union
+from analysis.since import Since
+from analysis.slices import tiles
 from analysis.view import Frame, Window
 
 Floats = NDArray[np.float64]
@@ -47,15 +47,6 @@ the window has already passed it."""
 
 BEGUN = 0.75
 """Part of the best look's bound that is enough for the one from the onset on to be told instead."""
-
-MIN_ONSET_LABELS = 5
-ONSET_LABELS = 0.25
-"""Part of a usual bucket's labels from which a bucket tells when a change began: with fewer it is pulled by more than
-half to where it used to be, which reads as if the change had ended.
-"""
-
-MIN_ONSET_REFERENCES = 2
-"""Windows that must be left before the one in front of the look for that one to be searched, too."""
 
 LABELLED = And((Not(Null("prediction")), Not(Null("label"))))
 WRONG = And((*LABELLED.parts, Not(Same("prediction", "label"))))
@@ -134,7 +125,8 @@ def surest(labels: Ripe, frame: Frame, seen: Sequence[Look]) -> tuple[Compared, 
     best = max(found, key=lambda compared: compared.bound, default=None)
     if best is None or best.bound <= 0:
         return None
-    onset = _onset(labels, frame, best.look)
+    wrong = labels.n - labels.correct
+    onset = label_onset(labels, labels.n, wrong, frame, best.look.window, best.look.references)
     if onset is not None and frame.live.end - onset.start >= 2 * frame.step:
         window = Window(onset.start, frame.live.end)
         earlier = tuple(w for w in frame.references if w.end <= onset.start)
@@ -215,59 +207,3 @@ def _because(change: Change) -> str:
 def known_at(moment: float) -> And:
     """The labelled rows as they were known at a moment of the past."""
     return And((*LABELLED.parts, Or((Null("label_ts"), Range("label_ts", high=moment)))))
-
-
-def _onset(labels: Ripe, frame: Frame, look: Look) -> Since | None:
-    """When the share of wrong predictions left its course, in the window or the longer span where the change shows.
-
-    Such a span is led in by the window before it: a fault may be a bit older than the look that shows it best.
-    """
-    window, references = look.window, look.references
-    if window.start > frame.live.start:
-        window, references = frame.live, frame.references
-    elif len(references) > MIN_ONSET_REFERENCES and references[0].end == window.start:
-        window, references = Window(references[0].start, window.end), references[1:]
-    before = union(references)
-    # A span longer than all that is before it has no windows like it there, but a stretch tells level and noise.
-    earlier = tiles(before, window.length) or before
-    if len({w.length for w in earlier}) != 1:
-        return None
-    hits, n = wrong_course(labels, earlier)
-    return since(labels.t, hits, n, Frame(window, earlier, frame.step))
-
-
-def wrong_course(labels: Ripe, references: tuple[Window, ...]) -> tuple[Floats, Floats]:
-    """Wrong predictions and labels per bucket [T], as if every bucket were equally old and equally full.
-
-    Young buckets hold only quick labels, and few: their share is compared with that of equally quick labels of the
-    references, and pulled towards it as far as fewer labels scatter more. So one level and one noise hold throughout.
-    """
-    likely, usual = usual_wrong(labels, references)
-    n = labels.n.sum(axis=(1, 2))
-    errors = n - labels.correct.sum(axis=(1, 2))
-    rows = _rows_of(labels, references)
-    typical = max(1.0, float(np.median(n[rows]))) if len(rows) else 1.0
-    share = np.divide(errors, n, out=np.zeros(len(n)), where=n > 0)
-    pulled = usual + (share - likely) * np.sqrt(np.minimum(1.0, n / typical))
-    size = np.where(n >= max(MIN_ONSET_LABELS, ONSET_LABELS * typical), typical, 0.0)
-    return pulled * size, size
-
-
-def usual_wrong(labels: Ripe, references: tuple[Window, ...]) -> tuple[Floats, float]:
-    """Share of wrong predictions that the references had at the age of each bucket [T], and with all their labels."""
-    n = labels.n.sum(axis=1)
-    wrong = n - labels.correct.sum(axis=1)
-    rows = _rows_of(labels, references)
-    exposed = labels.ripe[rows].sum(axis=0)
-    n_rate, wrong_rate = (
-        np.divide(part[rows].sum(axis=0), exposed, out=np.zeros(len(exposed)), where=exposed > 0) for part in (n, wrong)
-    )
-    old_enough = (labels.ripe > 0).astype(np.float64)
-    expected = old_enough @ n_rate
-    likely: Floats = np.divide(old_enough @ wrong_rate, expected, out=np.zeros(len(expected)), where=expected > 0)
-    return likely, float(wrong_rate.sum()) / max(1e-12, float(n_rate.sum()))
-
-
-def _rows_of(labels: Ripe, windows: tuple[Window, ...]) -> NDArray[np.intp]:
-    """Positions of the buckets in some windows."""
-    return np.concatenate([np.arange(len(labels.t))[inside(labels.t, w)] for w in windows])

@@ -43,7 +43,7 @@ _LEADS_TO: Mapping[Signal, frozenset[Signal]] = {
     Signal.STALENESS: frozenset({Signal.STALENESS, Signal.REQUEST_RATE}),
     Signal.LATENCY: frozenset({Signal.INFRA, Signal.QUALITY}),
     Signal.ERROR: frozenset({Signal.QUALITY}),
-    Signal.CONFIDENCE: frozenset({Signal.ACCURACY}),
+    Signal.CONFIDENCE: frozenset({Signal.ACCURACY, Signal.CALIBRATION}),
 }
 """What can bring about what, within one model."""
 
@@ -136,9 +136,19 @@ def _can_cause(cause: Finding, effect: Finding) -> bool:
         return effect.check in QUEUES or effect.check == SENT_AGAIN
     if cause.signal is Signal.ERROR:
         return effect.check == SENT_AGAIN
+    if cause.signal is Signal.CONFIDENCE and effect.signal is Signal.CALIBRATION:
+        return _opens(cause, effect)
     if cause.signal is Signal.CONFIDENCE:
         return effect.check == "inputs"
     return True
+
+
+def _opens(confidence: Finding, calibration: Finding) -> bool:
+    """Whether a confidence that moved away from what the model is right opens the gap on its side."""
+    if confidence.check not in ("mean", "below"):
+        return True
+    falling = (confidence.effect < 0) == (confidence.check == "mean")
+    return calibration.check == ("under_confident" if falling else "over_confident")
 
 
 def _link(cause: Finding, effect: Finding, tolerance: float) -> Cause | None:

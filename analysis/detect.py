@@ -21,7 +21,7 @@ from analysis.knee import with_knee
 from analysis.latency import latency_case
 from analysis.ranking import severity, weighted
 from analysis.repeats import repeats_case
-from analysis.rollout import with_own_changes
+from analysis.rollout import staged_cases, with_own_changes
 from analysis.shadow import agreement_cases
 from analysis.traffic import models_of, rate_case, silence_case, version_events
 from analysis.trust import LabelJudgement, judge_labels
@@ -114,6 +114,7 @@ def _model_cases(
         for case, mark in version_events(traffic.requests, frame, name):
             cases.append(with_own_changes(case, traffic, frame, name))
             marks.append(mark)
+        cases += staged_cases(traffic, frame, name)
     if traffic.latency is not None:
         cases.append(latency_case(traffic.latency, frame, newest, name))
     elif metrics is not None:

@@ -74,9 +74,16 @@ class CategoryBins:
     """One bin per label. The last two are always `OTHER` (in the baseline, not in its top list) and `UNSEEN`."""
 
     labels: tuple[str, ...]
+    dimension: bool = False
+    """Whether traffic is told apart by them: it may come from elsewhere at any time, which is no drift of an input."""
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+def is_dimension(bins: Bins) -> bool:
+    """Whether they are the values of a dimension."""
+    return isinstance(bins, CategoryBins) and bins.dimension
 
 
 OTHER = "(other)"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analysis.answer import FeatureRow
 from analysis.cases import Case
 from analysis.direction import direction
-from analysis.evidence import UNSEEN, Bins, CategoryBins, Histogram, NumericBins
+from analysis.evidence import UNSEEN, Bins, CategoryBins, Histogram, NumericBins, is_dimension
 from analysis.feature_cases import (
     DRIFT_UNIT,
     beyond_words,
@@ -82,10 +82,11 @@ class _Judged:
 def feature_changes(
     features: Mapping[str, Histogram], frame: Frame, newest: float | None, models: Sequence[str]
 ) -> Mapping[str, tuple[FeatureChange, ...]]:
-    """Every feature that each model logged in the baseline, the most changed first.
+    """Every feature that each model logged in the baseline, the most changed first; of dimensions those that failed.
 
     Drift needs both gates: q < .01 under the spread of the reference windows, with Benjamini-Hochberg over the
-    model's features, and a distance or a mean rank that matters. Quality checks come with their own gates. All models
+    model's features, and a distance or a mean rank that matters. Quality checks come with their own gates, and are all
+    that dimensions are watched by. All models
     are tested together, because a test of many features costs little more than that of one.
     """
     own = {
@@ -109,6 +110,8 @@ def feature_changes(
     changes: dict[str, list[FeatureChange]] = {model: [] for model in models}
     for key, judged in best.items():
         judged, words, case = cases.get(key, (judged, "", None))
+        if case is None and is_dimension(judged.h.bins):
+            continue
         changes[key[0]].append(FeatureChange(_row(key, judged, words), case))
     return {
         model: tuple(sorted(listed, key=lambda c: (-c.row.score, -c.row.shift, c.row.feature)))
@@ -145,10 +148,10 @@ def _at_scale(
     tests = _tested(own, counts)
     q: dict[_Key, float] = {}
     for model in dict.fromkeys(model for model, _ in own):
-        keys = [key for key in own if key[0] == model]
+        keys = [key for key, h in own.items() if key[0] == model and not is_dimension(h.bins)]
         adjusted = benjamini_hochberg([tests[key].p if key in tests else 1.0 for key in keys])
         q.update(zip(keys, adjusted.tolist(), strict=True))
-    measured = [_Measured(key, own[key], c, scale, tests[key], q[key]) for key, c in counts.items()]
+    measured = [_Measured(key, own[key], c, scale, tests[key], q.get(key, 1.0)) for key, c in counts.items()]
     return _judged(measured, may_fail)
 
 
@@ -201,11 +204,17 @@ def _said(m: _Measured, check: QualityCheck | None) -> _Judged:
     if not m.enough:
         state = "too few"
     elif check is not None:
-        state, bound = check.check, min(check_bound(check), CAUSE_CAP if check.effect_pp > 0 else BETTER_CAP)
+        state, bound = check.check, min(check_bound(check), _cap(m.h.bins, check))
     elif m.drifts:
         spread = max(m.test.se, 0.05 * DRIFT_UNIT)
         state, bound = "DRIFT", min(lower_bound(m.test.js_adj, spread, DRIFT_UNIT), CAUSE_CAP)
     return _Judged(m.h, m.counts, m.scale, m.test, m.q, state, bound, check)
+
+
+def _cap(bins: Bins, check: QualityCheck) -> float:
+    """The most that a check weighs. Traffic that comes from elsewhere is worth knowing and is no fault by itself."""
+    lost = check.check == "null_rate" or not is_dimension(bins)
+    return CAUSE_CAP if lost and check.effect_pp > 0 else BETTER_CAP
 
 
 def _cases(best: Mapping[_Key, _Judged], frame: Frame, newest: float | None) -> dict[_Key, tuple[_Judged, str, Case]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from analysis.answer import FeatureRow, Finding, Signal
-from analysis.direction import number
+from analysis.direction import CONSTANT_SHARE, number
 from analysis.evidence import OTHER, UNSEEN, Bins, CategoryBins
 from analysis.formats import format_fault
 from analysis.words import percent
@@ -22,6 +22,9 @@ FORMAT_SHARE = 0.5
 STANDS_OUT = 5.0
 """A number that is this many times as frequent as the next most frequent one is a value of its own."""
 LEAST_SHARE = 0.01
+
+BEYOND = ("out_of_range", "clipping")
+"""Checks of numbers that an open bin holds: only a store knows whether they are all one and the same."""
 
 NAMED_CHECKS = frozenset({"", "unseen_category", "out_of_range", "clipping"})
 
@@ -46,6 +49,8 @@ def named_finding(finding: Finding, names: ValueNames) -> Finding:
     """The finding with its values by name; a mere change of writing becomes the check `format`."""
     if not isinstance(names.bins, CategoryBins):
         value = _outstanding(names)
+        if value is not None and finding.check in BEYOND and names.top[0][1] >= CONSTANT_SHARE * names.rows:
+            return replace(finding, check="constant", title=f"{finding.subject} constant at {value}")
         plain = value is None or f"at {value} " in f"{finding.title} "
         if finding.check == "clipping" and not plain:
             return replace(finding, title=f"{finding.subject} clipped at {value}")

@@ -14,7 +14,6 @@ from analysis.accuracy import (
     Look,
     concept_of,
     parts_of,
-    usual_wrong,
 )
 from analysis.answer import AccuracyPanel, PanelStatus, ScoreBand, State
 from analysis.arrival import arrival
@@ -29,6 +28,7 @@ from analysis.calibration import (
 from analysis.concept import MIN_BAND, ConceptTest, Parts
 from analysis.distances import js_distance
 from analysis.evidence import Labels
+from analysis.label_onset import usual_share
 from analysis.labels import Cohorts, Ripe, equal_age, ripe
 from analysis.proportions import newcombe, wilson
 from analysis.slices import grid, grid_times, window_sum, window_sums
@@ -198,7 +198,7 @@ def _over_time(labels: Ripe, frame: Frame) -> Floats:
 
 def _usual_over_time(labels: Ripe, frame: Frame, look: Look) -> Floats:
     """[T] share right that the references had at the age of each bucket of the live window."""
-    likely, _ = usual_wrong(labels, look.references)
+    likely, _ = usual_share(labels, labels.n, labels.n - labels.correct, look.references)
     known = labels.n.sum(axis=(1, 2)) >= MIN_DRAWN
     usual = np.where(known, 1.0 - likely, 0.0)
     shares = grid(labels.t, usual, frame.live, frame.step)

@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.answer import Severity
+from analysis.answer import Finding, Severity, Signal
 from analysis.canary import staged_log_e
 from analysis.cases import Case
 from analysis.compare import bucket_dispersion
 from analysis.evidence import Counts, NumericBins, Traffic
+from analysis.filters import Eq
 from analysis.latency import percentiles
 from analysis.quantiles import count_above, nearest_edge
 from analysis.slices import key_index, window_sum
+from analysis.traffic import VERSION_SHARE, frame_adjoins
 from analysis.view import Frame, Window
-from analysis.words import ratio
+from analysis.words import percent, ratio
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -78,6 +80,54 @@ def with_own_changes(case: Case, traffic: Traffic, frame: Frame, model: str) -> 
         return case
     title = f"{case.finding.title}: {', '.join(words)}"
     return replace(case, finding=replace(case.finding, title=title, severity=Severity.WARNING))
+
+
+def staged_cases(traffic: Traffic, frame: Frame, model: str) -> list[Case]:
+    """Versions that began before the window and surely do something worse than the one most requests go to.
+
+    A roll-out in stages moves traffic, which changes no rate of either version: what the model's own numbers show is
+    diluted by the stages before. A version that began before all that is loaded is not judged: only from a fixed
+    beginning on is the test valid at every look.
+    """
+    requests = traffic.requests
+    at = key_index(requests.keys, model=model)
+    if not frame_adjoins(frame) or not len(requests.t):
+        return []
+    live = window_sum(requests.t, requests.n[:, at], frame.live)
+    found: list[Case] = []
+    for column, rows in zip(at.tolist(), live.tolist(), strict=True):
+        version = requests.keys[column][1]
+        held = np.flatnonzero(requests.n[:, column] > 0)
+        first = int(requests.t[held[0]]) if len(held) else frame.live.end
+        share = rows / live.sum() if rows else 0.0
+        if not version or not int(requests.t[0]) < first < frame.live.start or share < VERSION_SHARE:
+            continue
+        pair = pairing(requests, model, frame, b=version)
+        words = own_changes(traffic, model, pair) if pair is not None and pair.b == version else ()
+        if words and pair is not None:
+            found.append(_staged(model, pair, words, share, float(rows), float(live.sum()), frame))
+    return found
+
+
+def _staged(
+    model: str, pair: Pairing, words: tuple[str, ...], share: float, rows: float, total: float, frame: Frame
+) -> Case:
+    finding = Finding(
+        signal=Signal.VERSION,
+        model=model,
+        severity=Severity.WARNING,
+        title=f"version {pair.a} -> {pair.b}, {percent(share)} of requests: {', '.join(words)}",
+        effect=share,
+        score=0.5,
+        n=rows,
+        n_baseline=total - rows,
+        now=share,
+        baseline=0.0,
+        unit="ratio",
+        onset=float(pair.span.start),
+        subject=pair.b,
+    )
+    return Case(finding, Eq("version", pair.b), frame.live)
 
 
 def own_changes(traffic: Traffic, model: str, pair: Pairing) -> tuple[str, ...]:

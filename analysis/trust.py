@@ -25,9 +25,11 @@ from analysis.answer import Finding, Signal
 from analysis.calibration import MIN_CALIBRATION_LABELS
 from analysis.cases import Case
 from analysis.evidence import Labels
+from analysis.label_onset import label_onset
 from analysis.labels import Ripe, equal_age, ripe
 from analysis.proportions import share_dispersion, shrunk_dispersion
 from analysis.ranking import lower_bound, severity, standard_error, weighted
+from analysis.since import Since
 from analysis.special import normal_sf
 from analysis.view import Frame
 from analysis.words import percent
@@ -90,7 +92,7 @@ def _judge(labels: Labels, frame: Frame, model: str, moment: float, pinned: bool
         return None
     seen = looks(own, frame)
     found = surest(own, frame, seen)
-    case = calibration_case(seen, model) if found is None else None
+    case = calibration_case(own, frame, seen, model) if found is None else None
     # Bands cost five times as much, and only what was found needs them.
     banded = ripe(labels, model, moment) if found is not None or case is not None else None
     if found is not None and banded is not None:
@@ -126,14 +128,18 @@ class _Gap:
     bound: float
 
 
-def calibration_case(seen: Sequence[Look], model: str) -> Case | None:
-    """The change of the gap between a model's mean confidence and its share of right predictions."""
+def calibration_case(labels: Ripe, frame: Frame, seen: Sequence[Look], model: str) -> Case | None:
+    """The change of the gap between a model's mean confidence and its share of right predictions.
+
+    `labels` are those of `seen`, without bands.
+    """
     gaps = [gap for look in seen if (gap := _gap(look)) is not None]
     best = max(gaps, key=lambda gap: gap.bound, default=None)
     if best is None or best.bound <= 0:
         return None
     cohorts = best.look.cohorts
     said, right, n = (float(part[0]) for part in (cohorts.total, cohorts.correct, cohorts.n))
+    onset = _gap_onset(labels, frame, best.look)
     return Case(
         Finding(
             signal=Signal.CALIBRATION,
@@ -148,11 +154,20 @@ def calibration_case(seen: Sequence[Look], model: str) -> Case | None:
             now=best.now,
             baseline=best.baseline,
             unit="ratio",
+            onset=None if onset is None else float(onset.start),
+            onset_between=None if onset is None else onset.between,
             check="over_confident" if best.now > best.baseline else "under_confident",
         ),
         None,
         best.look.window,
     )
+
+
+def _gap_onset(labels: Ripe, frame: Frame, look: Look) -> Since | None:
+    """When said - right left its course: as the share (1 + said - right) / 2, which lies between zero and one."""
+    n = labels.n[:, :1]
+    hits = (n + labels.total[:, :1] - labels.correct[:, :1]) / 2
+    return label_onset(labels, n, hits, frame, look.window, look.references)
 
 
 def _gap(look: Look) -> _Gap | None:

@@ -124,12 +124,15 @@ class LogStore(Protocol):
         """The newest and the oldest row, from file statistics where they exist."""
         ...
 
-    async def feature_bins(self, spans: Sequence[Window], where: Filter = ALL) -> Fetched[Mapping[str, Bins]]:
+    async def feature_bins(
+        self, spans: Sequence[Window], where: Filter = ALL, *, dims: bool = False
+    ) -> Fetched[Mapping[str, Bins]]:
         """Bins of every feature and of the prediction from the rows of `spans` (the baseline); the caller freezes them.
 
         Numeric: quantiles .1, 1, 5, 10, 20 ... 90, 95, 99, 99.9 % of finite values, equal edges collapsed, the
         outermost bins open (`reference=True`), and a bin for each value that holds at least 5 %, at most three.
         Categorical, and numeric with at most 20 distinct values: the 30 most frequent values, then OTHER and UNSEEN.
+        With `dims` those of the dimensions, too, marked as such.
         """
         ...
 

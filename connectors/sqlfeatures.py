@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-from analysis.evidence import PREDICTION, Bins, Fetched, Histogram, NumericBins
+from analysis.evidence import PREDICTION, Bins, CategoryBins, Fetched, Histogram, NumericBins
 from analysis.filters import ALL, Filter
 from analysis.view import Window
 from connectors.sqlasking import Asking
@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 SAMPLE_ROWS = 25_000
 """Rows from which feature bins are made: a value with a share of 0.2 % is missed with p = e-50."""
+
+WATCHED_DIMS = 12
+"""Dimensions whose values are watched: of a log with many, all but the first are for the search of segments."""
 
 WAIT_BINS = NumericBins((-math.inf, 0.0, math.inf))
 """Of the time of calls to other services the sum counts, not the shape."""
@@ -109,11 +112,14 @@ class FeatureQuestions(Asking):
                 found |= count.histograms()
         return found, replies
 
-    async def feature_bins(self, spans: Sequence[Window], where: Filter = ALL) -> Fetched[Mapping[str, Bins]]:
+    async def feature_bins(
+        self, spans: Sequence[Window], where: Filter = ALL, *, dims: bool = False
+    ) -> Fetched[Mapping[str, Bins]]:
         """Bins of every feature from a sample of about `SAMPLE_ROWS` rows of `spans`.
 
         Left out, with a warning: strings that identify requests. Left out: features that are null in every row. The
-        prediction, where it is logged, is binned as the inputs are: what a model answers drifts as well.
+        prediction, where it is logged, is binned as the inputs are: what a model answers drifts as well. With `dims`
+        the first `WATCHED_DIMS` dimensions of text are binned, too.
         """
         mapped = await self._mapped()
         waits = dict.fromkeys(mapped.schema.calls, WAIT_BINS)
@@ -121,15 +127,17 @@ class FeatureQuestions(Asking):
         numeric_by_name = {feature.name: feature.kind == "numeric" for feature in inputs}
         if PREDICTION in mapped.schema.fields:
             numeric_by_name.setdefault(PREDICTION, mapped.kinds[PREDICTION] == "number")
-        if not numeric_by_name:
+        watched = [dim for dim in mapped.schema.dims if mapped.kinds[dim] == "text" and dim not in numeric_by_name]
+        watched = watched[:WATCHED_DIMS] if dims else []
+        if not numeric_by_name and not watched:
             return Fetched(waits, "")
         share = await self._sample_share(spans, where)
 
         bins: dict[str, Bins] = {}
-        warnings: list[str] = []
         replies: list[Any] = []
 
-        async def look(names: Sequence[str], *, thorough: bool) -> None:
+        async def look(names: Sequence[str], *, thorough: bool) -> list[str]:
+            warnings: list[str] = []
             for batch in batches(names, COUNTED_PER_QUERY):
                 query = BinsQuery(tuple(batch), tuple(numeric_by_name[n] for n in batch), self._dialect, thorough)
                 reply = await self._ask(spans, where, set(batch), _drawn(query, share), width=0)
@@ -137,12 +145,19 @@ class FeatureQuestions(Asking):
                 bins.update(found)
                 warnings.extend(left_out)
                 replies.append(reply)
+            return warnings
 
-        await look(list(numeric_by_name), thorough=False)
+        warnings = await look(list(numeric_by_name), thorough=False)
+        # A dimension that tells requests apart is none to be watched, and nobody misses it among the features.
+        numeric_by_name |= dict.fromkeys(watched, False)
+        await look(watched, thorough=False)
         if share < 1:
             # A list of few numbers must be complete, or what it lacks would pass for unseen.
             few = [n for n, numeric in numeric_by_name.items() if numeric and not isinstance(bins.get(n), NumericBins)]
             await look(few, thorough=True)
+        for dim in watched:
+            if isinstance(kind := bins.get(dim), CategoryBins):
+                bins[dim] = replace(kind, dimension=True)
         return _joined(bins | waits if bins else {}, replies, warnings)
 
     async def _sample_share(self, spans: Sequence[Window], where: Filter) -> float:

@@ -133,7 +133,9 @@ class Logs(Script):
         """Nothing."""
         return ""
 
-    async def feature_bins(self, spans: Sequence[Window], where: Filter = ALL) -> Fetched[Mapping[str, Bins]]:
+    async def feature_bins(
+        self, spans: Sequence[Window], where: Filter = ALL, *, dims: bool = False
+    ) -> Fetched[Mapping[str, Bins]]:
         """One bin per merchant of the rows."""
         await self.step("feature_bins", spans, where)
         seen = sorted({row.merchant for row in self._pick(spans, where)})

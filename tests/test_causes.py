@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,6 +120,29 @@ def test_accuracy_that_falls_as_the_scores_say_stands_below_the_confidence() -> 
     listed = told([accuracy, finding(Signal.CONFIDENCE)], 60)
     assert names(listed) == ["confidence fraud", "accuracy fraud"]
     assert names(told([replace(accuracy, check="concept"), finding(Signal.CONFIDENCE)], 60))[0] == "accuracy fraud"
+
+
+@pytest.mark.parametrize(
+    ("check", "effect", "gap", "blamed"),
+    [
+        ("mean", 3.0, "over_confident", True),
+        ("mean", -3.0, "under_confident", True),
+        ("below", 3.0, "under_confident", True),
+        ("below", 3.0, "over_confident", False),
+        ("mean", 3.0, "under_confident", False),
+        ("collapse", 3.0, "over_confident", True),
+    ],
+)
+def test_a_gap_stands_below_the_confidence_that_moves_with_it_and_blames_what_can_open_it(
+    check: str, effect: float, gap: str, blamed: bool
+) -> None:
+    moved = replace(finding(Signal.CONFIDENCE, check=check), effect=effect)
+    opened = finding(Signal.CALIBRATION, at=1.0, check=gap)
+    found = {f.signal: f for f in told([opened, moved], 60)}
+    confidence, calibration = found[Signal.CONFIDENCE], found[Signal.CALIBRATION]
+    assert blamed is any(cause.key == confidence.key for cause in calibration.causes)
+    if blamed:
+        assert calibration.folded_into == confidence.key
 
 
 def test_what_came_after_is_no_cause() -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.answer import Severity, Signal
 from analysis.canary import LogRatio, log_rate_ratio
 from analysis.compare import Mixed, Moments, mean_row, mixed, over_time, ratio_verdict, share_row
 from analysis.comparison import Verdict
-from analysis.evidence import Cube
+from analysis.evidence import Cube, Traffic
 from analysis.filters import Eq
-from analysis.rollout import own_changes, pairing, with_own_changes
+from analysis.rollout import own_changes, pairing, staged_cases, with_own_changes
 from analysis.traffic import version_events
 from tests.evidence import FRAME, Model, after, model_logs, steady
 
@@ -122,6 +124,43 @@ def test_one_version_alone_is_compared_with_none() -> None:
     traffic = model_logs(Model()).traffic
     assert traffic is not None
     assert pairing(traffic.requests, "shop", FRAME) is None
+
+
+def staged(factor: float, began: int) -> Traffic:
+    """A roll-out in three stages from `began` on, whose version fails `factor` times as often as the other."""
+    stages = [(began, 0.02), (began + 1_200, 0.08), (began + 2_400, 0.3)]
+
+    def share(t: float) -> float:
+        return max((part for since, part in stages if t >= since), default=0.0)
+
+    model = Model(rate=steady(60.0), versions={"v1": lambda t: 1 - share(t), "v2": share})
+    traffic = model_logs(model).traffic
+    assert traffic is not None
+    assert traffic.errors is not None
+    rng, requests = np.random.default_rng(3), traffic.requests
+    for version, rate in (("v1", 0.01), ("v2", 0.01 * factor)):
+        at = requests.keys.index(("shop", version))
+        traffic.errors.n[:, at] = rng.binomial(requests.n[:, at].astype(int), rate)
+    return traffic
+
+
+def test_a_roll_out_that_began_before_the_window_is_told_where_it_is_surely_worse() -> None:
+    began = FRAME.live.start - 1_800
+    (case,) = staged_cases(staged(4.0, began), FRAME, "shop")
+    finding = case.finding
+    assert (finding.signal, finding.subject, finding.severity) == (Signal.VERSION, "v2", Severity.WARNING)
+    assert finding.title.startswith("version v1 -> v2, ")
+    assert "of requests: errors x" in finding.title
+    assert finding.onset == began
+    assert case.outcome == Eq("version", "v2")
+    assert staged_cases(staged(1.0, began), FRAME, "shop") == []
+
+
+def test_a_version_without_a_known_beginning_or_within_the_window_is_no_staged_roll_out() -> None:
+    assert staged_cases(staged(4.0, FRAME.references[-1].start - 3_600), FRAME, "shop") == []
+    assert staged_cases(staged(4.0, FRAME.live.start + 120), FRAME, "shop") == []
+    seasonal = replace(FRAME, references=tuple(w.shifted(-86_400) for w in FRAME.references))
+    assert staged_cases(staged(4.0, FRAME.live.start - 1_800), seasonal, "shop") == []
 
 
 @pytest.mark.parametrize("factor", [1.0, 4.0])

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analysis.accuracy import LABELLED, known_at, looks, wrong_course
+from analysis.accuracy import LABELLED, known_at, looks
 from analysis.answer import Severity, Signal
 from analysis.arrival import arrival
 from analysis.cases import Case
 from analysis.evidence import Labels
 from analysis.filters import Null, Or, Range
+from analysis.label_onset import label_course
 from analysis.labels import Ripe, cut_labels, equal_age, merge_labels, ripe, shift_labels
 from analysis.trust import LabelJudgement, judge_labels
 from analysis.view import View
@@ -162,6 +163,8 @@ def test_a_model_that_says_more_than_it_keeps_is_a_matter_of_calibration() -> No
     case = found(labelled(scores=sure, right=after(ONSET, -0.12, 0.0), delays=delays_of(60.0)))
     assert case is not None
     assert (case.finding.signal, case.finding.check) == (Signal.CALIBRATION, "over_confident")
+    assert case.finding.onset is not None
+    assert abs(case.finding.onset - ONSET) <= 120
     assert case.finding.now is not None
     assert case.finding.now > 0.05
     assert case.outcome is None
@@ -245,7 +248,7 @@ def test_another_versions_rows_keep_their_own_age_where_they_stand_for_an_earlie
 
 def test_the_course_of_errors_has_one_level_though_young_minutes_hold_quick_labels_only() -> None:
     late = own(labelled(late_when_wrong=6.0, per_minute=2_000))
-    hits, n = wrong_course(late, FRAME.references)
+    hits, n = label_course(late, late.n, late.n - late.correct, FRAME.references)
     inside = late.t >= FRAME.live.start
     known = inside & (n > 0)
     before = (late.t < FRAME.live.start) & (n > 0)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.evidence import OTHER, UNSEEN, CategoryBins, Histogram, NumericBins
+from analysis.evidence import OTHER, UNSEEN, CategoryBins, Histogram, NumericBins, is_dimension
 from analysis.filters import Null
 from connectors.duckdb_store import DuckDbStore
 from connectors.sqlcube import fold
@@ -101,6 +101,23 @@ async def test_feature_bins_skip_empty_features_and_ids(tmp_path: Path) -> None:
     await store.close()
     assert set(fetched.value) == {"amount"}
     assert any("session" in warning for warning in fetched.warnings)
+
+
+async def test_the_values_of_dimensions_are_binned_on_request_and_marked(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "a.parquet", rows(500), "*, amount AS f_amount")
+    store = DuckDbStore([str(tmp_path)])
+    schema = await store.describe()
+    features = (await store.feature_bins((HOUR,))).value
+    both = (await store.feature_bins((HOUR,), dims=True)).value
+    counted = (await store.features((HOUR,), STEP, both)).value
+    await store.close()
+    added = {name: kind for name, kind in both.items() if name not in features}
+    assert {name: kind for name, kind in both.items() if name in features} == features
+    assert added
+    assert set(added) <= set(schema.dims)
+    assert all(is_dimension(kind) for kind in added.values())
+    assert not any(is_dimension(kind) for kind in features.values())
+    assert all(counted[name].n[:, :, :-1].sum() + counted[name].null.sum() == 500 for name in added)
 
 
 async def test_a_weight_column_scales_every_count(tmp_path: Path) -> None:

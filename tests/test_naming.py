@@ -67,6 +67,15 @@ def test_whatever_is_written_a_fault_names_another_known_value(value: str, known
     assert found is None or (found[1] in known and found[1] != value)
 
 
+@pytest.mark.parametrize("check", ["out_of_range", "clipping"])
+def test_one_number_in_nearly_all_rows_is_a_constant_wherever_it_lies(check: str) -> None:
+    beyond = replace(NEW, subject="age", title="age clipped at 5", check=check)
+    bins = NumericBins((-math.inf, 18.0, 40.0, 90.0, math.inf), reference=True)
+    found = named_finding(beyond, names(("6", 9_900), ("7", 20), bins=bins))
+    assert (found.check, found.title) == ("constant", "age constant at 6")
+    assert named_finding(beyond, names(("6", 5_000), ("7", 20), bins=bins)).check == check
+
+
 def test_a_new_category_is_told_by_name() -> None:
     one = named_finding(NEW, names(("tiktok_v2", 540.0)))
     assert (one.title, one.check, one.key) == ("shop new: tiktok_v2 6.0%", "unseen_category", NEW.key)

@@ -93,6 +93,32 @@ def test_a_drift_is_found_in_its_direction_with_its_onset(onset: int, mean: floa
     assert (case.outcome.low or -math.inf) < mean + (mean - 50) < (case.outcome.high or math.inf)
 
 
+REGION = replace(COUNTRY, dimension=True)
+
+
+def test_a_dimension_is_watched_for_new_values_and_for_nulls_but_not_for_another_mix() -> None:
+    mixed, new = np.array([0.2, 0.3, 0.45, 0.05, 0.0]), np.array([0.45, 0.27, 0.14, 0.04, 0.1])
+    quiet = changes_of(Model(features={**HEALTHY, "region": (REGION, shares_after(ONSET, mixed, USUAL_COUNTRIES))}))
+    assert {change.row.feature for change in quiet} == {"age", "price", "country"}
+    grown = changes_of(Model(features={**HEALTHY, "region": (REGION, shares_after(ONSET, new, USUAL_COUNTRIES))}))
+    finding = only_case(grown, "region").finding
+    assert (finding.signal, finding.check, finding.severity) == (Signal.QUALITY, "unseen_category", Severity.INFO)
+    assert finding.onset is not None
+    assert abs(finding.onset - ONSET) <= 60
+    nulls = {"region": after(ONSET, 0.2, 0.0)}
+    lost = changes_of(Model(features={**HEALTHY, "region": (REGION, steadily(USUAL_COUNTRIES))}, nulls=nulls))
+    missing = only_case(lost, "region").finding
+    assert (missing.check, missing.severity) == ("null_rate", Severity.WARNING)
+
+
+def test_a_dimension_does_not_count_among_the_tests_of_the_features() -> None:
+    moved = {**HEALTHY, "age": (AGE, shares_after(ONSET, aged(62), aged(50)))}
+    dims = {f"dim{i}": (REGION, steadily(USUAL_COUNTRIES)) for i in range(9)}
+    alone, among = (changes_of(Model(features=features))[0].row for features in (moved, {**moved, **dims}))
+    assert (alone.feature, among.feature) == ("age", "age")
+    assert among.q == pytest.approx(alone.q, rel=0.5)
+
+
 def test_a_category_that_grows_is_found_by_its_name() -> None:
     then = np.array([0.2, 0.3, 0.45, 0.05, 0.0])
     changes = changes_of(Model(features={**HEALTHY, "country": (COUNTRY, shares_after(ONSET, then, USUAL_COUNTRIES))}))

@@ -249,7 +249,7 @@ class LogFeed(Feed):
         """Feature bins, cut at the first look at a baseline that has rows and kept from then on."""
         if not self._frozen(shape):
             spans = union(reference_rows(question.frame, question.version))
-            self._bins.put(shape, await self.store.feature_bins(spans, baseline_of(question)))
+            self._bins.put(shape, await self.store.feature_bins(spans, baseline_of(question), dims=True))
             self._binned_at = self.clock()
         return self._frozen(shape)
 

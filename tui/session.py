@@ -393,6 +393,8 @@ def _status(feed: LogFeed | MetricFeed, current: bool) -> SourceStatus:
 
 def _unlike(known: LogEvidence, more: LogEvidence, name: str) -> list[str]:
     """What a store adds under a name that another store uses for values of its own."""
-    features = known.features
-    left = [f for f, h in more.features.items() if f in features and features[f].bins != h.bins]
+    from analysis.evidence import is_dimension
+
+    features = {f: h.bins for f, h in known.features.items() if not is_dimension(h.bins)}
+    left = [f for f, h in more.features.items() if f in features and features[f] != h.bins]
     return [f"{name}: feature {f} is left out, another source logs it too" for f in left]
