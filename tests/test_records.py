@@ -15,6 +15,7 @@ from analysis.filters import ALL, Filter
 from analysis.records import MASKED, Record, Records, masked, newest, ordered
 from analysis.view import Window
 from connectors.base import UnreachableError
+from tests.panel_app import LOOK
 from tests.test_app import fleet, located, options, until
 from tui.app import Triage
 from tui.records import LIMIT, as_json
@@ -147,3 +148,12 @@ def test_unknown_columns_are_refused() -> None:
     records = Records(PanelStatus(State.LIVE), fields=("a", "b"))
     with pytest.raises(KeyError, match="c"):
         records.choose(["a", "c"])
+
+
+def test_moments_are_told_as_times_with_their_zone_and_a_late_label_with_its_day() -> None:
+    record = Record({"ts": 1_795_700_999.097, "label_ts": 1_795_787_399.5}, 0)
+    panel = RecordsPanel(LOOK)
+    assert panel.value(record, "ts") == "13:49:59.097Z"
+    assert panel.value(record, "label_ts") == "2026-11-27 13:49:59.500Z"
+    text = RecordScreen(record, ("ts", "label_ts")).text().plain
+    assert "2026-11-26 13:49:59.097Z  (1795700999.097)" in text

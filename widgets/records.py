@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from datetime import datetime
 
 from analysis.filters import Scalar
 from analysis.records import MASKED, Record, Records
 from widgets.lines import Column, Line, Run, cells, heading, layout, row
 from widgets.listing import ListPanel, Room
 from widgets.look import Scene
-from widgets.text import count
+from widgets.text import TIMES, count, exact
 
 WIDEST = 26
 """Cells of a column; longer values are read whole in the record."""
@@ -68,9 +67,10 @@ class RecordsPanel(ListPanel[Records, Record]):
         value = record.values.get(name)
         if value is None:
             return "-"
-        if name in ("ts", "label_ts") and isinstance(value, int | float) and 0 < value < 1e11:
-            moment = datetime.fromtimestamp(value, self.look.clock_zone)
-            return moment.strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
+        if name in TIMES and isinstance(value, int | float) and 0 < value < 1e11:
+            served = record.values.get("ts")
+            far = isinstance(served, int | float) and abs(value - served) >= 86_400
+            return exact(value, self.look.clock_zone, dated=far)
         if isinstance(value, float):
             return f"{value:.6g}"
         return self.foreign(str(value), 200)
@@ -93,7 +93,7 @@ class RecordsPanel(ListPanel[Records, Record]):
 
 def _is_number(part: Records, name: str) -> bool:
     values = [record.values.get(name) for record in part.rows]
-    return any(isinstance(value, int | float) for value in values) and name not in ("ts", "label_ts")
+    return any(isinstance(value, int | float) for value in values) and name not in TIMES
 
 
 def _role(value: Scalar | None) -> str:

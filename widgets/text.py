@@ -18,8 +18,8 @@ from analysis.words import percent as percent
 from analysis.words import quantity as count
 
 __all__ = [
-    "NONE", "age", "ago", "clock", "count", "cut", "duration", "fit", "ms", "percent", "printable", "quantity", "ratio",
-    "share", "since", "sparkline", "within", "wrap",
+    "NONE", "TIMES", "age", "ago", "clock", "count", "cut", "cut_words", "duration", "exact", "fit", "ms", "percent",
+    "printable", "quantity", "ratio", "share", "since", "sparkline", "within", "wrap",
 ]  # fmt: skip
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -74,6 +74,18 @@ def clock(t: float | None, zone: tzinfo | None = UTC, *, seconds: bool = False, 
     if not named:
         return text
     return f"{text}Z" if zone is UTC else f"{text} {moment.tzname() or ''}".rstrip()
+
+
+TIMES = ("ts", "label_ts")
+"""Fields of a record that are moments, in unix seconds."""
+
+
+def exact(t: float, zone: tzinfo | None = UTC, *, dated: bool = False) -> str:
+    """Unix seconds `t` to the millisecond: 03:12:44.071Z; `dated` puts the day before it."""
+    moment = datetime.fromtimestamp(t, UTC).astimezone(zone)
+    day = f"{moment:%Y-%m-%d} " if dated else ""
+    name = "Z" if zone is UTC else f" {moment.tzname() or ''}".rstrip()
+    return f"{day}{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}{name}"
 
 
 def since(

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from analysis.printable import printable
 from tui.screens.sheet import Sheet
+from widgets.text import TIMES, exact
 
 if TYPE_CHECKING:
     from analysis.records import Record
@@ -29,6 +30,8 @@ class RecordScreen(Sheet):
         width = min(NAME_CELLS, max((len(name) for name in self._fields), default=1))
         for name in self._fields:
             value = self._record.values.get(name)
+            if name in TIMES and isinstance(value, int | float) and 0 < value < 1e11:
+                value = f"{exact(value, dated=True)}  ({value})"
             text.append(f" {printable(name, 60):<{width}}  ", style="dim not bold")
             text.append("null\n" if value is None else f"{printable(str(value), 4_000)}\n", style="not bold")
         text.append("\ny copies this record as JSON; Esc closes it.", style="dim not bold")
