@@ -184,12 +184,8 @@ class LogFeed(Feed):
         shape = self._shape(question)
         held = self._held.get((shape, question.known_at))
         if held is None:
-            held = await self._new(question, shape)
+            held = self._new(question, shape)
             self._held.put((shape, question.known_at), held)
-        elif not self._frozen(shape) and self.clock() - self._binned_at >= REBIN_S:
-            bins = await self._frozen_bins(shape, question)
-            for rings in held.sets:
-                rings.freeze(bins)
         self._now = held
         before, held.oldest = held.oldest, mark.oldest
         self._grown_back(before, mark.oldest, held.rings)
@@ -197,6 +193,9 @@ class LogFeed(Feed):
             if part == "labels":
                 await self._relabel(held, question)
             else:
+                # Not before they are needed: the first finding does not wait for them.
+                if part == "features":
+                    await self._freeze(held, shape, question)
                 for rings in held.sets:
                     await rings.read(part, frame, held.newest)
             if part != PARTS[-1] and self.status.state is State.LOADING:
@@ -213,9 +212,9 @@ class LogFeed(Feed):
             self._collect(held, question, mark)
             yield
 
-    async def _new(self, question: Question, shape: object) -> HeldLogs:
+    def _new(self, question: Question, shape: object) -> HeldLogs:
         """Rings for a question that was not asked before, with what is known of it from another moment."""
-        bins = await self._frozen_bins(shape, question)
+        bins = self._frozen(shape)
         rows = rows_asked(question)
         like = next((held for held in self._held.newest_first() if held.shape == shape), None)
         if like is not None:
@@ -245,13 +244,17 @@ class LogFeed(Feed):
         known = self._bins.get(shape)
         return known.value if known is not None else {}
 
-    async def _frozen_bins(self, shape: object, question: Question) -> Mapping[str, Bins]:
+    async def _freeze(self, held: HeldLogs, shape: object, question: Question) -> None:
         """Feature bins, cut at the first look at a baseline that has rows and kept from then on."""
-        if not self._frozen(shape):
+        due = self._bins.get(shape) is None or self.clock() - self._binned_at >= REBIN_S
+        if not self._frozen(shape) and due:
             spans = union(reference_rows(question.frame, question.version))
             self._bins.put(shape, await self.store.feature_bins(spans, baseline_of(question), dims=True))
             self._binned_at = self.clock()
-        return self._frozen(shape)
+        bins = self._frozen(shape)
+        for rings in held.sets:
+            if rings.bins != bins:
+                rings.freeze(bins)
 
     def _collect(self, held: HeldLogs, question: Question, mark: Watermark) -> float | None:
         """Take over what the rings hold; the time of the newest row, as far as it can be trusted."""

@@ -63,7 +63,7 @@ class RingSet:
     def __init__(self, store: LogStore, rows: Rows, edges: Sequence[float], bins: Mapping[str, Bins]) -> None:
         from analysis import error_kinds, labels, slices
 
-        self._store, self._rows, self._edges, self._bins = store, rows, edges, bins
+        self._store, self._rows, self._edges = store, rows, edges
         where, step = rows.where, rows.step
         self.rings: dict[str, Ring[Any]] = {
             "traffic": Ring(lambda s: store.series(s, step, where), slices.merge_traffic, slices.cut_traffic),
@@ -89,7 +89,7 @@ class RingSet:
         """Read the features in these bins from now on."""
         from analysis import slices
 
-        self._bins = bins
+        self.bins = bins
         store, step, where = self._store, self._rows.step, self._rows.where
         self.rings["features"] = Ring(
             lambda s: store.features(s, step, bins, where), slices.merge_features, slices.cut_features
@@ -97,7 +97,7 @@ class RingSet:
 
     def branch(self, rows: Rows) -> RingSet:
         """The same rows of other windows, with all that is known of them but the labels, which time adds to."""
-        other = RingSet(self._store, rows, self._edges, self._bins)
+        other = RingSet(self._store, rows, self._edges, self.bins)
         for part in PARTS:
             if part != "labels":
                 other.rings[part].take(self.rings[part])
