@@ -17,9 +17,9 @@ from analysis.filters import Eq
 from analysis.latency import percentiles
 from analysis.quantiles import count_above, nearest_edge
 from analysis.slices import key_index, window_sum
-from analysis.traffic import VERSION_SHARE, frame_adjoins
+from analysis.traffic import VERSION_SHARE, frame_adjoins, version_title
 from analysis.view import Frame, Window
-from analysis.words import percent, ratio
+from analysis.words import ratio
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -76,9 +76,9 @@ def with_own_changes(case: Case, traffic: Traffic, frame: Frame, model: str) -> 
     """The case of a new version, with what it surely does worse than the version that most requests still go to."""
     pair = pairing(traffic.requests, model, frame, b=case.finding.subject)
     words = own_changes(traffic, model, pair) if pair is not None else ()
-    if not words:
+    if pair is None or not words:
         return case
-    title = f"{case.finding.title}: {', '.join(words)}"
+    title = version_title(pair.a, case.finding.subject, case.finding.effect, words)
     return replace(case, finding=replace(case.finding, title=title, severity=Severity.WARNING))
 
 
@@ -116,7 +116,7 @@ def _staged(
         signal=Signal.VERSION,
         model=model,
         severity=Severity.WARNING,
-        title=f"version {pair.a} -> {pair.b}, {percent(share)} of requests: {', '.join(words)}",
+        title=version_title(pair.a, pair.b, share, words),
         effect=share,
         score=0.5,
         n=rows,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -161,6 +161,12 @@ def _rate(value: float) -> str:
     return f"{value:.3g} req/s"
 
 
+def version_title(usual: str, version: str, share: float, worse: Sequence[str] = ()) -> str:
+    """`version 41 -> 42: errors x12, 19% of requests`: what it does stands first: the end may be cut."""
+    own = f": {', '.join(worse)}" if worse else ""
+    return f"version {usual} -> {version}{own}, {percent(share)} of requests"
+
+
 def version_events(requests: Counts, frame: Frame, model: str) -> Iterator[tuple[Case, Mark]]:
     """Each version of a model that the reference windows do not know, as a finding and as a mark on every chart."""
     at = key_index(requests.keys, model=model)
@@ -183,7 +189,7 @@ def version_events(requests: Counts, frame: Frame, model: str) -> Iterator[tuple
                     signal=Signal.VERSION,
                     model=model,
                     severity=Severity.INFO,
-                    title=f"version {usual} -> {version}, {percent(share)} of requests",
+                    title=version_title(usual, version, share),
                     effect=share,
                     score=0.5,
                     n=float(live[:, i].sum()),
