@@ -75,7 +75,10 @@ def _served(traffic: Traffic, model: ModelEvidence, frame: Frame) -> _Served:
     requests = traffic.requests
     n = model_counts(requests, model.name)
     live = grid(requests.t, n, frame.live, requests.step)
-    seen = _seen_s(frame, model.newest, requests.step)
+    # Nothing is known of the time before the first bucket of any model: it was not quiet.
+    first = max(frame.live.start, int(requests.t[0])) if len(requests.t) else frame.live.end
+    live[: (first - frame.live.start) // requests.step] = np.nan
+    seen = _seen_s(first, frame, model.newest, requests.step)
     rows, newest = requests.t[n > 0], None
     if len(rows):
         newest = float(rows.max()) + requests.step
@@ -83,7 +86,7 @@ def _served(traffic: Traffic, model: ModelEvidence, frame: Frame) -> _Served:
     at = key_index(requests.keys, model=model.name)
     by_version = window_sum(requests.t, requests.n[:, at], frame.live)
     return _Served(
-        rate=float(live.sum()) / seen if seen else None,
+        rate=float(np.nansum(live)) / seen if seen else None,
         newest=newest,
         versions=tuple(requests.keys[int(at[i])][1] for i in np.argsort(-by_version) if by_version[i] > 0),
         trend=tuple(live / requests.step),
@@ -120,10 +123,10 @@ def _error_ratio(model: ModelEvidence, frame: Frame) -> float | None:
     return failed / requests if requests else None
 
 
-def _seen_s(frame: Frame, newest: float | None, step: int) -> float:
-    """Seconds of the live window that the data covers: rates must not count the part still to come."""
+def _seen_s(first: int, frame: Frame, newest: float | None, step: int) -> float:
+    """Seconds of the live window from `first` on that the data covers: rates must not count the part still to come."""
     end = frame.live.end if newest is None else min(float(frame.live.end), newest)
-    return max(float(step), end - frame.live.start) if end > frame.live.start else 0.0
+    return max(float(step), end - first) if end > first else 0.0
 
 
 def _columns(counts: Floats) -> Floats:

@@ -21,6 +21,16 @@ def test_the_header_says_when_buckets_are_wider_than_a_minute() -> None:
     assert "buckets of 1h" in lines[1]
 
 
+def test_wide_buckets_are_announced_at_the_design_size_while_sources_load() -> None:
+    part = HeaderPart.of(sample())
+    loading = tuple(replace(source, name="a-long-name-of-a-source", state=State.LOADING) for source in part.sources)
+    part = replace(part, sources=loading, view=replace(part.view, end=NOW, window_s=7 * 86_400))
+    scene = replace(Scene.of(sample()), step=7_200)
+    line = "".join(run for run, _ in HeaderPanel(LOOK).body(part, scene, 80, 1)[0])
+    assert "buckets of 2h" in line
+    assert len(line) <= 80
+
+
 def header_lines(part: HeaderPart, width: int) -> list[str]:
     scene = Scene.of(sample())
     return ["".join(text for text, _ in line) for line in HeaderPanel(LOOK).body(part, scene, width, 2)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -113,6 +114,19 @@ async def test_a_failing_source_keeps_its_last_answer_and_the_others_live_on() -
     del store.fails["watermark"]
     await one.poll_all()
     assert states(one) == {"a": State.LIVE, "b": State.LIVE}
+
+
+async def test_the_time_before_the_first_sample_is_not_counted_as_quiet() -> None:
+    rows = steady(every=1)
+    whole, begun = session(Metrics(rows)), session(Metrics([row for row in rows if row.t >= NOW - 120]))
+    await whole.poll_all()
+    await begun.poll_all()
+    usual, young = whole.answer()[0].models[0], begun.answer()[0].models[0]
+    assert usual.request_rate is not None
+    assert young.request_rate == pytest.approx(usual.request_rate, rel=0.1)
+    known = [not math.isnan(value) for value in young.trend]
+    assert known == sorted(known)
+    assert sum(known) in (2, 3)
 
 
 async def test_what_a_failing_source_has_told_is_there_again_after_a_look_at_the_past() -> None:

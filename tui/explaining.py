@@ -174,7 +174,8 @@ class Explainer:
                 break
         if asked is not None or any(feed.status.state is State.LOADING for feed in self._logs):
             return asked
-        for source in [source for source in self._metrics if can_tell(source, question, group[0])]:
+        told = [source for source in self._metrics if any(can_tell(source, question, case) for case in group)]
+        for source in told:
             asked = await self._told(source, group, self._labelled(source, question, group))
             if not current():
                 return None
@@ -197,7 +198,10 @@ class Explainer:
         return answers
 
     async def _labelled(self, feed: MetricFeed, question: Question, group: Sequence[Case]) -> list[Answer]:
-        return [await search_labels(feed, question, case, self._kept) for case in group]
+        return [
+            await search_labels(feed, question, case, self._kept) if can_tell(feed, question, case) else Answer()
+            for case in group
+        ]
 
     async def _searched(self, search: Search, preview: Told) -> list[Answer]:
         from analysis.segment_sample import cubes

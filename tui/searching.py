@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tui.screens.why import WhySheet
 
 
+ALL_SEARCHED = "every feature that is logged is a dimension already: nothing to add"
+
+
 class Searching(TimeCursor):
     """The part of the application that asks where something moved."""
 
@@ -74,7 +77,7 @@ class Searching(TimeCursor):
         session, finding = self.session, self.main.finding
         known = values_of(session) if session is not None else ()
         if not known:
-            self.notify("no number is logged: a mean needs a log source", severity="warning")
+            self.notify("no number is logged: a mean needs a log source: start with --logs PATH", severity="warning")
             return
 
         def take(text: str) -> str | None:
@@ -97,7 +100,8 @@ class Searching(TimeCursor):
         session = self.session
         known = session.features() if session is not None else ()
         if session is None or not known:
-            self.notify("no feature is logged that is not searched already", severity="warning")
+            logged = session is not None and session.logs
+            self.notify(ALL_SEARCHED if logged else "features are in logs: start with --logs PATH", severity="warning")
             return
 
         def take(text: str) -> str | None:

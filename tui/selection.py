@@ -55,7 +55,11 @@ async def fetch(session: Session, model: str, chosen: Choice) -> Selection:
 
     feeds = [feed for feed in session.logs if feed.schema is not None]
     if not feeds:
-        return Selection(PanelStatus(State.ABSENT, "no log source: a selection is one of rows"), model, chosen.title)
+        return Selection(
+            PanelStatus(State.ABSENT, "no log source, and a selection is one of rows: start with --logs PATH"),
+            model,
+            chosen.title,
+        )
     problems = []
     for feed in feeds:
         try:

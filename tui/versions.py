@@ -31,7 +31,9 @@ async def fetch(session: Session, model: str, a: str | None = None, b: str | Non
     feeds = [feed for feed in session.logs if feed.schema is not None and "version" in feed.schema.fields]
     if not feeds:
         text = "no log source logs versions" if session.logs else "no logs source: start with --logs PATH"
-        return Comparison(PanelStatus(State.ABSENT, text), model)
+        counted = any(source.catalog is not None and "version" in source.catalog.dims for source in session.metrics)
+        instead = "; s and version shows what the metrics count of each" if counted else ""
+        return Comparison(PanelStatus(State.ABSENT, text + instead), model)
     problems: list[str] = []
     for feed in feeds:
         try:

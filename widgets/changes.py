@@ -122,9 +122,9 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
 
         def draw(finding: Finding) -> Line:
             line = lines[finding.key]
-            own = sizes if finding.where else wide  # where there is no segment its room is the title's
+            place = self._place(finding, shown, sizes[4])
+            own = sizes if place else wide  # where no segment has room its place is the title's
             severity = str(finding.severity.value)
-            place = self._place(finding, shown, own[4])
             values: list[Run] = [
                 (ago(finding.onset, scene.now), "dim"),
                 (SIGNAL_WORDS.get(finding.signal, finding.signal.value), "dim"),
@@ -162,11 +162,15 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
         )
 
     def _place(self, finding: Finding, most: int, width: int) -> str:
-        """The segments that have room; the share of the first one gives way to its terms, then its last terms do."""
+        """The segments that have room; the share of the first one gives way to its terms, then its last terms do.
+
+        Empty where not even its first term is whole.
+        """
         named = self.segment(finding.where[0]) if finding.where else ""
         told = (*(self._where(finding, number) for number in range(most, 0, -1)), named)
         fitting = (text for text in told if cells(((text, ""),)) <= width)
-        return next(fitting, cut_words(named, width, ascii=self.look.ascii))
+        terms = cut_words(named, width, ascii=self.look.ascii)
+        return next(fitting, terms if named.startswith(f"{terms[:-1]} ") else "")
 
     def segment(self, segment: Segment) -> str:
         """`region=eu-w1 tier=free`."""

@@ -141,7 +141,7 @@ class HeaderPanel(Panel[HeaderPart]):
         self._drawn, self._body_fresh, self._title_fresh = state, True, True
 
     def _first(self, part: HeaderPart, scene: Scene, width: int) -> Line:
-        """The parts that fit: the least important is left out first, of equals the last."""
+        """The parts that fit, the most important first, of equals the first."""
         live = part.view.live
         window = f"{duration(part.view.window_s)} vs {part.view.baseline.label}"
         end = part.newest_sample if live else scene.now
@@ -159,7 +159,7 @@ class HeaderPanel(Panel[HeaderPart]):
         ]
         if scene.step > STEPS_S[0]:
             # Minutes are what everybody expects: a coarser bucket hides a short peak.
-            parts.insert(2, (3, [(f"buckets of {duration(scene.step)}", "dim")]))
+            parts.insert(2, (1, [(f"buckets of {duration(scene.step)}", "dim")]))
         if filter_text:
             parts.insert(2, (1, [("/ ", "dim"), (self.foreign(filter_text, 60), "warning")]))
         if part.write_until is None:
@@ -172,14 +172,16 @@ class HeaderPanel(Panel[HeaderPart]):
             rank = {State.LIVE: 4, State.LOADING: 3}.get(source.state, 2)
             parts.append((rank, self._source(source, scene.now)))
         bar = "|" if self.look.ascii else "│"
-        while True:
-            line: Line = tuple(
-                run for index, (_, runs) in enumerate(parts) for run in ((f" {bar} " if index else " ", "rule"), *runs)
-            )
-            least = max(rank for rank, _ in parts)
-            if cells(line) <= width or least == 0:
-                return line
-            del parts[max(index for index, (rank, _) in enumerate(parts) if rank == least)]
+
+        def line_of(kept: set[int]) -> Line:
+            shown = [runs for index, (_, runs) in enumerate(parts) if index in kept]
+            return tuple(run for i, runs in enumerate(shown) for run in ((f" {bar} " if i else " ", "rule"), *runs))
+
+        kept = {index for index, (rank, _) in enumerate(parts) if rank == 0}
+        for index in sorted(range(len(parts)), key=lambda index: (parts[index][0], index)):
+            if cells(line_of({*kept, index})) <= width:
+                kept.add(index)
+        return line_of(kept)
 
     def _source(self, source: SourceStatus, now: float) -> list[Run]:
         word = {State.LIVE: "ok", State.FAILED: "FAILED", State.STALE: "STALE"}.get(source.state, source.state.value)

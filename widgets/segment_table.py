@@ -42,6 +42,8 @@ def segment_table(
         narrowest: cells that a name keeps where there is little room. `bar`: cells of the longest bar.
     """
     names = max((cells(((title(segment), ""),)) for segment in segments), default=7)
+    # A third of the line before the bar and the lesser numbers: "device=i…" is not a segment that can be told.
+    narrowest = max(narrowest, width // 3)
     before = [Column(wording.rate_before, max(6, len(wording.rate_before)), rank=3)] if wording.rate_before else []
     columns = [
         Column("segment", min(max(7, names), narrowest), right=False, grow=3, most=max(7, names)),
