@@ -147,6 +147,14 @@ async def test_nothing_wrong_is_said_in_words() -> None:
         assert "nothing changed: 6 models within their usual range (1d ago)" in text_of(app.panels[0])[1]
 
 
+async def test_nothing_is_called_unchanged_while_a_source_is_still_being_read() -> None:
+    snapshot = replace(sample(), findings=())
+    half = replace(snapshot.sources[0], state=State.LOADING)
+    app = PanelApp(ChangesPanel(LOOK), snapshot=replace(snapshot, sources=(half, *snapshot.sources[1:])))
+    async with app.run_test(size=(80, 6)):
+        assert "nothing found yet: the sources are still being read" in text_of(app.panels[0])[1]
+
+
 async def test_a_story_is_one_line_and_its_cause_until_it_is_unfolded() -> None:
     plain = sample()
     told_once = replace(plain, findings=told(plain.findings, plain.frame.step))

@@ -85,11 +85,15 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
     def empty(self, part: tuple[Finding, ...], scene: Scene, width: int) -> list[Line]:
         if not scene.models:
             return [((f"  {scene.unseen}", "dim"),)]
+        if scene.loading:
+            return [(("  nothing found yet: ", "bold"), ("the sources are still being read", "dim"))]
         said, _, why = quiet(scene.compared, scene.models, scene.baseline).partition(": ")
         return [((f"  {said}: ", "bold"), (why, "dim"))]
 
     def summary(self, part: tuple[Finding, ...], scene: Scene) -> list[Run]:
         if not part:
+            if scene.loading and scene.models:
+                return [("nothing found yet", "dim")]
             return [("nothing changed" if scene.compared or not scene.models else "cannot tell", "dim")]
         first = part[0]
         return [

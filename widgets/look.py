@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
+from analysis.answer import State
 from analysis.filters import fields_of
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Scene:
     """How many models were looked at."""
     compared: int = 0
     """How many of them have a past to be compared with."""
+    loading: bool = False
+    """Whether a source is still being read, so that what is missing may yet come."""
     cursor: float | None = None
     """Unix seconds of the bucket that every chart marks and reads out."""
     selection: tuple[float, float] | None = None
@@ -93,4 +96,5 @@ class Scene:
             models=len(snapshot.models),
             question=replace(snapshot.view, end=None, focus=None),
             compared=sum(model.compared for model in snapshot.models),
+            loading=any(source.state is State.LOADING for source in snapshot.sources),
         )
