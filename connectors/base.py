@@ -288,6 +288,8 @@ class Catalog:
     """What is not exposed and what would expose it, in words for `doctor`."""
     dims: Mapping[str, str] = field(default_factory=dict)
     """Dimension -> label of the requests; `version` stands for whatever label holds it."""
+    model_label: str = "model"
+    """The label that names the model."""
 
 
 class MetricStore(Protocol):

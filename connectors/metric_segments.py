@@ -62,6 +62,18 @@ def dims_of(plan: Plan, names: Names) -> dict[str, str]:
     return found
 
 
+def model_label(plan: Plan, names: Names) -> str:
+    """The label of the requests that names their model; `model` where none is known to."""
+    counted = [query for query in plan.queries if query.signal in ("requests", "latency") and query.metrics]
+    known = (
+        label
+        for query in counted
+        for label in query.labels.get("model", ())
+        if all(label in names.get(metric, ()) for metric in query.metrics)
+    )
+    return next(known, "model")
+
+
 def narrowed(plan: Plan, where: Filter, names: Names) -> Plan:
     """The plan over the series that meet a filter; signals whose series lack one of its labels are left out.
 

@@ -17,7 +17,7 @@ from analysis.view import DAY_S, Window
 from connectors.base import By, Catalog, MissingDataError, RejectedError, SourceError, Watermark
 from connectors.http import Access, Headers, HttpSource
 from connectors.metric_evidence import Answers, Row, assemble, grid_of
-from connectors.metric_segments import COUNTED, count_promql, dims_of, label_cube, narrowed
+from connectors.metric_segments import COUNTED, count_promql, dims_of, label_cube, model_label, narrowed
 from connectors.metric_split import counted, split_plan
 from connectors.presets import name_pattern, parse_matchers
 from connectors.prom_api import PromApi, Result
@@ -103,7 +103,8 @@ class PrometheusStore:
         models = await self._models(plan)
         notes = plan.notes if plan.signals else ("no known model server among the metrics", *plan.notes)
         dims = dims_of(plan, self._label_names)
-        return Catalog(tuple(preset.id for preset in plan.presets), plan.signals, models, notes, dims)
+        presets, label = tuple(preset.id for preset in plan.presets), model_label(plan, self._label_names)
+        return Catalog(presets, plan.signals, models, notes, dims, label)
 
     async def watermark(self) -> Watermark:
         """Newest and oldest sample of the request signal within the last 8 days."""

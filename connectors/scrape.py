@@ -19,7 +19,7 @@ from connectors.base import By, Catalog, MalformedError, MissingDataError, Sourc
 from connectors.exposition import ACCEPT, Recorded, Sample, parse_history, parse_page
 from connectors.http import Access, HttpSource, check_status, message_of
 from connectors.metric_evidence import Answers, assemble, grid_of
-from connectors.metric_segments import COUNTED, Growth, count_promql, dims_of, label_cube, narrowed
+from connectors.metric_segments import COUNTED, Growth, count_promql, dims_of, label_cube, model_label, narrowed
 from connectors.metric_split import counted, split_plan
 from connectors.presets import parse_matchers
 from connectors.ring import MAX_SERIES, Ring
@@ -187,8 +187,9 @@ class ScrapeStore:
                     known = self._ring.labels_of(query)
                     models |= {query.fold(labels).get("model", query.preset) for labels in known}
             notes = plan.notes if plan.signals else ("no known model server among the metrics", *plan.notes)
-            dims = dims_of(plan, self._label_names(plan))
-            return Catalog(tuple(p.id for p in plan.presets), plan.signals, tuple(sorted(models)), notes, dims)
+            names = self._label_names(plan)
+            dims, label = dims_of(plan, names), model_label(plan, names)
+            return Catalog(tuple(p.id for p in plan.presets), plan.signals, tuple(sorted(models)), notes, dims, label)
 
     def _label_names(self, plan: Plan) -> dict[str, frozenset[str]]:
         metrics = {metric for query in plan.queries if query.signal in COUNTED for metric in query.metrics}

@@ -336,6 +336,18 @@ async def text_of(session: Session, snapshot: Snapshot, finding: Finding) -> str
     return await yank.text(session, snapshot, finding, finding.where[0])
 
 
+async def test_the_promql_that_is_copied_names_the_model_by_the_label_of_its_server(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.om"
+    path.write_text(labelled_text().replace('model="', 'model_name="'))
+    store = ScrapeStore([str(path)], clock=lambda: END)
+    session = await answered(store, View(window_s=900, end=END, where=Eq("model", "a")))
+    snapshot, _ = session.answer()
+    copied = await text_of(session, snapshot, found(session, Signal.ERROR))
+    assert 'PromQL  {model_name="a",route="/score",version="42"}' in copied
+    assert "filter  model=a " in copied
+    await store.close()
+
+
 async def test_an_even_fleet_has_no_segment(tmp_path: Path) -> None:
     path = tmp_path / "metrics.om"
     path.write_text(labelled_text(broken=False, seed=5))

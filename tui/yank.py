@@ -112,7 +112,8 @@ async def _counted_in_logs(session: Session, where: Filter, window: Window) -> l
 def _labels(session: Session) -> dict[str, str]:
     """Dimension -> label, as the first metric source that has it calls it."""
     catalogs = [feed.catalog for feed in session.metrics if feed.catalog is not None]
-    return {dim: label for catalog in reversed(catalogs) for dim, label in catalog.dims.items()}
+    found = {dim: label for catalog in reversed(catalogs) for dim, label in catalog.dims.items()}
+    return {**found, "model": catalogs[0].model_label} if catalogs else found
 
 
 def _segment(segment: Segment) -> str:
