@@ -190,7 +190,7 @@ class Labels:
     step: int
     """Bucket width in seconds."""
     keys: tuple[Key, ...]
-    """(model,)"""
+    """(model,), or (model, value of what the question told rows apart by)"""
     scores: NumericBins
     """Bins of the confidence."""
     delays: tuple[float, ...]

@@ -115,7 +115,7 @@ def _panel(labels: Labels, look: Look, frame: Frame, model: str, moment: float, 
         concept_p=None if concept is None else concept.p,
         bands=_bands(own, cohorts, concept),
         t=grid_times(frame.live, frame.step),
-        right_over_time=_over_time(own, frame),
+        right_over_time=right_over_time(own, frame),
         usual_over_time=_usual_over_time(own, frame, look),
         note=_note(own, look, cohorts),
     )
@@ -189,7 +189,7 @@ def _bands(labels: Ripe, cohorts: Cohorts, concept: ConceptTest | None) -> tuple
     return tuple(found)
 
 
-def _over_time(labels: Ripe, frame: Frame) -> Floats:
+def right_over_time(labels: Ripe, frame: Frame) -> Floats:
     """[T] share right per bucket of the live window; a bucket with few labels is a gap."""
     n, right = (grid(labels.t, part.sum(axis=(1, 2)), frame.live, frame.step) for part in (labels.n, labels.correct))
     shares: Floats = np.divide(right, n, out=np.full(len(n), np.nan), where=n >= MIN_DRAWN)

@@ -15,17 +15,46 @@ MOST = 8
 """Values that are told apart; more lines than this cannot be. The last is the sum of the rest."""
 
 
+MAX_P = 0.001
+"""Of a fall that is told: eight values are looked at, and every dimension may be."""
+
+
 class Measure(StrEnum):
     """What the charts of a split draw."""
 
     P99 = "p99"
     ERRORS = "errors"
     RATE = "rate"
+    RIGHT = "right"
 
     @property
     def unit(self) -> str:
         """Of the values of the course."""
-        return {"p99": "ms", "errors": "share", "rate": "/s"}[self.value]
+        return {"p99": "ms", "errors": "share", "rate": "/s", "right": "share"}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """How often the predictions of one value equal their labels, against the baseline at equal label age."""
+
+    n: float
+    """Labels of the span."""
+    share: float | None
+    """Right ones, 0..1; None with too few labels."""
+    interval: tuple[float, float]
+    """95 % (Wilson)."""
+    n_baseline: float
+    baseline: float | None
+    coverage: float | None
+    """Share of the predictions whose label is known, 0..1; None without predictions."""
+    p: float
+    """Of no change, over the dispersion of the reference windows."""
+
+    @property
+    def fell(self) -> bool:
+        """Whether the value is surely right less often than before."""
+        known = self.share is not None and self.baseline is not None
+        return known and self.p < MAX_P and (self.share or 0.0) < (self.baseline or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +78,8 @@ class SplitRow:
     errors_baseline: float | None
     now: Floats
     """[T] the measure per bucket; NaN is a gap."""
+    right: Right | None = None
+    """Of a split of the accuracy, where n counts predictions and latency and errors are not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +93,5 @@ class Split:
     t: Ints | None = None
     """[T] bucket starts of the live window."""
     rows: tuple[SplitRow, ...] = ()
+    span_s: int = 0
+    """Seconds that a split of the accuracy is about: labels are late, so it may be longer than the window."""

@@ -169,8 +169,11 @@ class LogStore(Protocol):
         delays: Sequence[float],
         known_at: float | None = None,
         where: Filter = ALL,
+        by: By | None = None,
     ) -> Fetched[Labels | None]:
         """Predictions per bucket by (model,), score band and delay of the label (seconds, -1 bin: none yet).
+
+        With `by` by (model, value of it).
 
         Labels that came after `known_at` (unix seconds) are not counted. None: predictions or labels are not logged.
         """

@@ -229,21 +229,22 @@ class SqlStore(SegmentQuestions, FeatureQuestions):
         delays: Sequence[float],
         known_at: float | None = None,
         where: Filter = ALL,
+        by: By | None = None,
     ) -> Fetched[Labels | None]:
-        """Predictions per bucket and model, by score band and delay of their label."""
+        """Predictions per bucket by (model,) or (model, value of `by`), by score band and delay of their label."""
         mapped = await self._mapped()
         fields = mapped.schema.fields.keys()
         if not fields >= LABEL_FIELDS:
             return Fetched(None, "")
         query = LabelQuery(
             step, tuple(scores), tuple(delays), known_at, mapped.kinds, frozenset(fields),
-            self._weight(mapped.schema), self._dialect,
+            self._weight(mapped.schema), self._dialect, "" if by is None else await self._told_apart(by),
         )  # fmt: skip
-        reply = await self._ask(spans, where, query.names, query.sql)
-        columns = ("t", "model", "score", "bin", "n", "correct", "total", "newest")
+        names = query.names if by is None else query.names | {by.field}
+        reply = await self._ask(spans, where, names, query.sql)
         untimed = () if "label_ts" in fields else ("label times are not logged: each counts as come with its row",)
         value: Fetched[Labels | None] = reply.fetched(
-            query.labels({name: reply.column(name) for name in columns}), *untimed
+            query.labels({name: reply.column(name) for name in query.columns}), *untimed
         )
         return value
 

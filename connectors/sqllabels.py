@@ -28,14 +28,21 @@ class LabelQuery:
     logged: frozenset[str]
     weight: str
     dialect: Dialect
+    second: str = ""
+    """SQL of what rows are told apart by beside the model; empty for nothing."""
 
     @property
     def names(self) -> frozenset[str]:
         """The canonical columns that are read."""
         return frozenset({"model", *FIELDS, *({"confidence", "label_ts"} & self.logged)})
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of the answer."""
+        return ("t", "model", *(("second",) if self.second else ()), "score", "bin", "n", "correct", "total", "newest")
+
     def sql(self, relation: str) -> str:
-        """SQL: one row per (bucket, model, score band, delay bin) of rows with a prediction."""
+        """SQL: one row per (bucket, model, second, score band, delay bin) of rows with a prediction."""
         d = self.dialect
         ts, label, label_ts = d.ident("ts"), d.ident("label"), d.ident("label_ts")
         score = d.ident("confidence") if "confidence" in self.logged else "NULL"
@@ -46,24 +53,28 @@ class LabelQuery:
             came = label_ts
             if self.known_at is not None:
                 known += f" AND coalesce({label_ts}, {ts}) <= {int(self.known_at * MICROS)}"
+        told, second, groups = (f"{self.second} AS second, ", "second, ", 5) if self.second else ("", "", 4)
         rows = (
-            f"SELECT {d.bucket(ts, self.step)} AS t, model, {d.widened(score)} AS x, CASE WHEN {known} THEN 1 ELSE 0 "
-            f"END AS known, {delay} AS delay, {came} AS came, {self.weight} AS w, "
+            f"SELECT {d.bucket(ts, self.step)} AS t, model, {told}{d.widened(score)} AS x, "
+            f"CASE WHEN {known} THEN 1 ELSE 0 END AS known, {delay} AS delay, {came} AS came, {self.weight} AS w, "
             f"CASE WHEN {equal_sql('prediction', 'label', self.kinds, d)} THEN 1 ELSE 0 END AS hit "
             f"FROM {relation} AS logs WHERE {d.ident('prediction')} IS NOT NULL"
         )
         delays = numeric_bin_sql("delay", self.delays, d)
         return (
-            f"SELECT t, model, {numeric_bin_sql('x', self.scores, d)} AS score, "
+            f"SELECT t, model, {second}{numeric_bin_sql('x', self.scores, d)} AS score, "
             f"CASE WHEN known = 1 THEN {delays} ELSE -1 END AS bin, sum(w) AS n, sum(w * hit * known) AS correct, "
             f"sum(CASE WHEN {d.finite('x')} THEN w * x ELSE 0 END) AS total, "
-            f"max(CASE WHEN known = 1 THEN came END) AS newest FROM ({rows}) AS keyed GROUP BY 1, 2, 3, 4"
+            f"max(CASE WHEN known = 1 THEN came END) AS newest FROM ({rows}) AS keyed "
+            f"GROUP BY {', '.join(map(str, range(1, groups + 1)))}"
         )
 
     def labels(self, column: Mapping[str, Sequence[Any]]) -> Labels:
         """The fetched columns as evidence."""
         models = strings(column["model"])
-        keys = tuple(sorted({(model,) for model in models}))
+        parts = (models, strings(column["second"])) if self.second else (models,)
+        own = list(zip(*parts, strict=True))
+        keys = tuple(sorted(set(own)))
         place = {key: i for i, key in enumerate(keys)}
         newest: dict[str, float] = {}
         for model, came in zip(models, column["newest"], strict=True):
@@ -77,7 +88,7 @@ class LabelQuery:
             delays=self.delays,
             t=t,
             served=t,
-            key=ints([place[(model,)] for model in models]),
+            key=ints([place[key] for key in own]),
             score=ints(column["score"]).clip(-1),
             delay=ints(column["bin"]),
             n=floats(column["n"]),

@@ -197,6 +197,7 @@ class Logs(Script):
         delays: Sequence[float],
         known_at: float | None = None,
         where: Filter = ALL,
+        by: By | None = None,
     ) -> Fetched[Labels | None]:
         """What `labels_logged` makes of the question; not logged unless a test says so."""
         await self.step("labels", spans, where)

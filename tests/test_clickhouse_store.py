@@ -181,6 +181,7 @@ async def test_confidence_errors_labels_and_repeats_are_counted_alike(stores: Pa
         lambda store: store.errors((HOUR,), STEP),
         lambda store: store.labels((HOUR,), STEP, (0.0, 0.5, 1.0), (60.0, 600.0), START + 3_000),
         lambda store: store.labels((HOUR,), STEP, (0.0, 0.5, 1.0), (60.0, 600.0)),
+        lambda store: store.labels((HOUR,), STEP, (0.0, 0.5, 1.0), (60.0, 600.0), None, ALL, By("tier", ("pro",))),
         lambda store: store.repeats((HOUR,), STEP),
     )
     for ask in asks:

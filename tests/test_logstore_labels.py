@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.evidence import Labels
-from analysis.filters import And, Eq, Not, Null, Same
+from analysis.evidence import OTHER, Labels
+from analysis.filters import ALL, And, Eq, Not, Null, Same
 from analysis.labels import DELAYS_S, SCORES
 from analysis.view import Window
+from connectors.base import By
 from connectors.duckdb_store import DuckDbStore
 from tests.logs import START, json_lines, rows, unix, write_parquet
 
@@ -54,6 +55,22 @@ def expected(frame: pd.DataFrame, known_at: float | None) -> pd.DataFrame:
             "total": frame["confidence"],
         }
     )
+
+
+async def test_labels_told_apart_by_a_dimension_add_up_to_all_of_them(tmp_path: Path) -> None:
+    frame = with_times()
+    write_parquet(tmp_path / "a.parquet", frame)
+    whole, _ = await asked(tmp_path)
+    apart, _ = await asked(tmp_path, where=ALL, by=By("tier", ("pro",)))
+    assert {key[1] for key in apart.keys} == {"pro", OTHER}
+    for model in {key[0] for key in whole.keys}:
+        for value in ("pro", OTHER):
+            rows = apart.key == apart.keys.index((model, value))
+            wanted = frame[(frame["model"] == model) & ((frame["tier"] == "pro") == (value == "pro"))]
+            assert apart.n[rows].sum() == len(wanted)
+            assert apart.correct[rows].sum() == (wanted["prediction"] == wanted["label"]).sum()
+    assert apart.newest == whole.newest
+    assert apart.total.sum() == pytest.approx(whole.total.sum())
 
 
 @pytest.mark.parametrize("known_at", [None, START + 2_000.0], ids=["now", "a past moment"])

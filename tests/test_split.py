@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.answer import Finding, Severity, Signal
+from analysis.answer import Finding, Severity, Signal, State
 from analysis.evidence import OTHER, Counts, Traffic
 from analysis.filters import Eq
 from analysis.split import Measure, Split
@@ -55,6 +55,23 @@ async def test_s_and_enter_split_the_chart_by_the_dimension_of_the_segment(fleet
         assert " 42 " in text
         await pilot.press("escape")
         assert app.main.page == "latency"
+
+
+async def test_from_the_accuracy_page_the_split_is_of_who_is_right(fleet: Path) -> None:
+    async with Triage(options(fleet)).run_test(size=(120, 40)) as pilot:
+        app = await located(pilot)
+        await pilot.press("9", "s")
+        await until(pilot, lambda: app.main.query_one(Prompt).has_class("-open"))
+        await pilot.press("ctrl+u", *"region", "enter")
+        await until(pilot, lambda: app.main.page == "split" and split_of(app).status.state is State.LIVE)
+        found = split_of(app)
+        assert (found.measure, found.dim) == (Measure.RIGHT, "region")
+        assert found.span_s >= 1_800
+        assert len(found.rows) > 1
+        assert all(row.right is not None and row.right.n > 0 for row in found.rows)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: len(split_of(app).rows) == 1)
+        assert split_of(app).rows[0].right is not None
 
 
 async def test_enter_on_a_value_makes_it_the_filter_and_the_split_answers_for_it(fleet: Path) -> None:
@@ -184,6 +201,8 @@ def test_the_chart_shows_what_the_finding_is_about() -> None:
     assert measure_of(finding(Signal.REQUEST_RATE), "latency") is Measure.RATE
     assert measure_of(finding(Signal.LATENCY), "overview") is Measure.P99
     assert measure_of(None, "errors") is Measure.ERRORS
+    assert measure_of(finding(Signal.CALIBRATION), "overview") is Measure.RIGHT
+    assert measure_of(finding(Signal.ERROR), "accuracy") is Measure.RIGHT
 
 
 def test_a_term_is_cut_at_its_operator() -> None:

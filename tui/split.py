@@ -13,12 +13,15 @@ from connectors.base import By, SourceError
 if TYPE_CHECKING:
     from analysis.answer import Finding
     from analysis.evidence import Cube, Fetched, Traffic
+    from analysis.filters import Filter
     from tui.feeds import LogFeed, MetricFeed, Question
     from tui.session import Session
 
 
 def measure_of(finding: Finding | None, page: str) -> Measure:
     """What to draw: what the finding at hand, or the page, is about."""
+    if page == "accuracy" or (finding is not None and finding.signal in (Signal.ACCURACY, Signal.CALIBRATION)):
+        return Measure.RIGHT
     if finding is not None and finding.signal in (Signal.ERROR, Signal.DEPENDENCY):
         return Measure.ERRORS
     if finding is not None and finding.signal in (Signal.REQUEST_RATE, Signal.STALENESS, Signal.VERSION):
@@ -54,10 +57,14 @@ async def fetch(session: Session, model: str, dim: str, measure: Measure) -> Spl
     from analysis.split_rows import split_rows, times
     from tui.feeds import MetricFeed, as_source_error
 
+    if measure is Measure.RIGHT:
+        from tui.split_right import fetch_right
+
+        return await fetch_right(session, model, dim)
     question, frame = session.question(), session.question().frame
     merged: Traffic | None = None
     problems, queries, newest = [], [], None
-    feeds: list[LogFeed | MetricFeed] = [feed for feed in session.logs if _has(feed, dim)]
+    feeds: list[LogFeed | MetricFeed] = [feed for feed in session.logs if has_dim(feed, dim)]
     feeds = feeds or [source for source in session.metrics if _labels(source, dim)]
     if not feeds:
         return Split(PanelStatus(State.ABSENT, f"no source has {dim}: s names another dimension"), model, dim, measure)
@@ -82,11 +89,17 @@ async def fetch(session: Session, model: str, dim: str, measure: Measure) -> Spl
     return Split(status, model, dim, measure, times(frame), rows)
 
 
-def _has(feed: LogFeed, dim: str) -> bool:
+def has_dim(feed: LogFeed, dim: str) -> bool:
+    """Whether rows of a log can be told apart by a dimension or field."""
     return feed.schema is not None and (dim in feed.schema.dims or dim in feed.schema.fields)
 
 
-async def _of(feed: LogFeed, question: Question, model: str, dim: str) -> Fetched[Traffic]:
+async def told_apart(feed: LogFeed, question: Question, model: str, dim: str) -> tuple[By, Filter]:
+    """The values that a split tells apart, the most frequent ones, and the rows that it is about.
+
+    Raises:
+        SourceError: the store could not answer, or has not been read yet.
+    """
     if feed.schema is None:
         raise SourceError(f"{feed.status.name} has not been read yet")
     where = question.where
@@ -95,8 +108,12 @@ async def _of(feed: LogFeed, question: Question, model: str, dim: str) -> Fetche
     if question.version is not None and dim != "version":
         where = conjunction(where, Not(Eq("version", question.version)))
     top = (await feed.store.top_values((question.frame.live,), dim, where, MOST + 1)).value
-    values = tuple(value for value, _ in (top if len(top) <= MOST else top[: MOST - 1]))
-    return await feed.store.series(question.windows, question.frame.step, where, By(dim, values))
+    return By(dim, tuple(value for value, _ in (top if len(top) <= MOST else top[: MOST - 1]))), where
+
+
+async def _of(feed: LogFeed, question: Question, model: str, dim: str) -> Fetched[Traffic]:
+    by, where = await told_apart(feed, question, model, dim)
+    return await feed.store.series(question.windows, question.frame.step, where, by)
 
 
 def _labels(source: MetricFeed, dim: str) -> bool:

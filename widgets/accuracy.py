@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from analysis.answer import AccuracyPanel as AccuracyPart
 from analysis.answer import ScoreBand
 from widgets.axis import Axis
@@ -12,7 +10,7 @@ from widgets.latency import extremes
 from widgets.lines import Column, Line, Run, cells, heading, layout, row
 from widgets.look import Look, Scene
 from widgets.panel import OPEN, Panel
-from widgets.text import NONE, count, duration, percent, share
+from widgets.text import between, count, duration, percent, points, share, tenths
 
 LOUD_Z = 3.3
 """A change of a band that chance makes once in a thousand times."""
@@ -54,13 +52,13 @@ class AccuracyPanel(Panel[AccuracyPart], can_focus=True):
         at = scene.cursor_in(part.t)
         if at is not None and part.right_over_time is not None and part.usual_over_time is not None:
             now, usual = float(part.right_over_time[at]), float(part.usual_over_time[at])
-            return name + self.reading([("right", _rate(now), "now"), ("usual", _rate(usual), "base")])
+            return name + self.reading([("right", tenths(now), "now"), ("usual", tenths(usual), "base")])
         if part.span_s and self.size.width >= 60:
             return [*name, (f" labels of the last {duration(part.span_s)}, compared at equal age", "dim")]
         return name
 
     def summary(self, part: AccuracyPart, scene: Scene) -> list[Run]:
-        shown = f"{self.foreign(part.model, 40)} right {_rate(part.baseline)} -> {_rate(part.now)} "
+        shown = f"{self.foreign(part.model, 40)} right {tenths(part.baseline)} -> {tenths(part.now)} "
         return [(f"{shown}n {count(part.n)} ", _loud(part))]
 
     def body(self, part: AccuracyPart, scene: Scene, width: int, height: int) -> list[Line]:
@@ -89,19 +87,19 @@ class AccuracyPanel(Panel[AccuracyPart], can_focus=True):
         role = _loud(part) if part.like else "dim"
         first: Line = (
             (" accuracy ", "dim"),
-            (_rate(part.now), role),
-            (f" [{_points(part.interval)}]", "dim"),
-            (f"  before {_rate(part.baseline)}", "dim"),
+            (tenths(part.now), role),
+            (f" [{between(part.interval)}]", "dim"),
+            (f"  before {tenths(part.baseline)}", "dim"),
         )
         groups = [first]
         if part.difference is not None and part.baseline is not None:
             low, high = (bound * 100 for bound in part.difference)
             groups.append(
-                ((f"  {_signed(part.now - part.baseline)}", role), (f" [{low:+.1f} {high:+.1f}]", "dim")),
+                ((f"  {points(part.now - part.baseline)}", role), (f" [{low:+.1f} {high:+.1f}]", "dim")),
             )
         if part.concept is not None and part.inputs is not None:
             groups.append(
-                ((f"  at the same scores {_signed(part.concept)}, by other inputs {_signed(part.inputs)}", "dim"),)
+                ((f"  at the same scores {points(part.concept)}, by other inputs {points(part.inputs)}", "dim"),)
             )
         return groups
 
@@ -116,7 +114,7 @@ class AccuracyPanel(Panel[AccuracyPart], can_focus=True):
             most = "" if part.most_delay_s is None else f", most in {_about(part.most_delay_s)}"
             groups.append(((f"  half come in {_about(part.median_delay_s)}{most}", "dim"),))
         if part.level is not None:
-            groups.append(((f"  with all of them accuracy {_rate(part.level)}", "dim"),))
+            groups.append(((f"  with all of them accuracy {tenths(part.level)}", "dim"),))
         return groups
 
     def _promise(self, part: AccuracyPart) -> list[Line]:
@@ -124,8 +122,8 @@ class AccuracyPanel(Panel[AccuracyPart], can_focus=True):
             return []
         first: Line = (
             (" scores promise ", "dim"),
-            (_rate(part.estimate), "dim" if part.doubt else "bold"),
-            (f" [{_points(part.estimate_band)}]", "dim"),
+            (tenths(part.estimate), "dim" if part.doubt else "bold"),
+            (f" [{between(part.estimate_band)}]", "dim"),
         )
         if part.doubt:
             return [first, ((f"  do not rely on it: {part.doubt}", "warning"),)]
@@ -136,8 +134,8 @@ class AccuracyPanel(Panel[AccuracyPart], can_focus=True):
             return []
         loud = part.ece_debiased is not None and part.ece_debiased >= LOUD_POINTS
         return [
-            ((" calibration error ", "dim"), (_rate(part.ece), "warning" if loud else "bold")),
-            ((f"  chance alone {_rate(part.ece_floor)}, before {_rate(part.ece_baseline)}", "dim"),),
+            ((" calibration error ", "dim"), (tenths(part.ece), "warning" if loud else "bold")),
+            ((f"  chance alone {tenths(part.ece_floor)}, before {tenths(part.ece_baseline)}", "dim"),),
         ]
 
     def _table(self, part: AccuracyPart, width: int) -> list[Line]:
@@ -150,15 +148,15 @@ class AccuracyPanel(Panel[AccuracyPart], can_focus=True):
 
     def _band(self, band: ScoreBand) -> list[Run]:
         known = band.right is not None and band.right_baseline is not None
-        change = _signed((band.right or 0.0) - (band.right_baseline or 0.0)) if known else ""
+        change = points((band.right or 0.0) - (band.right_baseline or 0.0)) if known else ""
         loud = "warning" if band.z is not None and abs(band.z) >= LOUD_Z else "bold"
         return [
             (f"{band.low:.1f}-{band.high:.1f}", ""),
             (count(band.n), "dim"),
             (share(band.said), "dim"),
-            (_rate(band.right), loud),
-            (_points(band.interval) if band.n else "", "dim"),
-            (_rate(band.right_baseline), "dim"),
+            (tenths(band.right), loud),
+            (between(band.interval) if band.n else "", "dim"),
+            (tenths(band.right_baseline), "dim"),
             (change, loud if loud == "warning" else "dim"),
             (self._bar(band), "now"),
         ]
@@ -209,25 +207,9 @@ def _folded(groups: list[Line], width: int) -> list[Line]:
     return lines
 
 
-def _rate(value: float | None) -> str:
-    """A share to a tenth of a point, which is what labels can tell."""
-    return NONE if value is None or not math.isfinite(value) else f"{value * 100:.1f}%"
-
-
-def _signed(change: float) -> str:
-    """A change of a share in points, without a minus before zero."""
-    return f"{round(change * 100, 1) + 0.0:+.1f}pp"
-
-
 def _about(seconds: float) -> str:
     """A delay to the minute from ten minutes on."""
     return duration(round(seconds / 60) * 60 if seconds >= 600 else seconds)
-
-
-def _points(interval: tuple[float, float]) -> str:
-    """An interval of shares in percent: 63.3-65.7."""
-    low, high = (bound * 100 for bound in interval)
-    return f"{low:.1f}-{high:.1f}" if high < 99.95 else f"{low:.1f}-100"
 
 
 def _loud(part: AccuracyPart) -> str:

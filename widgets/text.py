@@ -18,8 +18,8 @@ from analysis.words import percent as percent
 from analysis.words import quantity as count
 
 __all__ = [
-    "NONE", "TIMES", "age", "ago", "clock", "count", "cut", "cut_words", "duration", "exact", "fit", "ms", "percent",
-    "printable", "quantity", "ratio", "share", "since", "sparkline", "within", "wrap",
+    "NONE", "TIMES", "age", "ago", "between", "clock", "count", "cut", "cut_words", "duration", "exact", "fit", "ms",
+    "percent", "points", "printable", "quantity", "ratio", "share", "since", "sparkline", "tenths", "within", "wrap",
 ]  # fmt: skip
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -55,6 +55,22 @@ def share(value: float | None) -> str:
         return NONE
     text = f"{value:.2f}"
     return text.replace("0.", ".", 1) if abs(value) < 0.995 else f"{value:.1f}"
+
+
+def tenths(value: float | None) -> str:
+    """A share to a tenth of a point, which is what labels can tell."""
+    return NONE if value is None or not math.isfinite(value) else f"{value * 100:.1f}%"
+
+
+def between(interval: tuple[float, float]) -> str:
+    """An interval of shares in percent: 63.3-65.7."""
+    low, high = (bound * 100 for bound in interval)
+    return f"{low:.1f}-{high:.1f}" if high < 99.95 else f"{low:.1f}-100"
+
+
+def points(change: float) -> str:
+    """A change of a share in points, without a minus before zero."""
+    return f"{round(change * 100, 1) + 0.0:+.1f}pp"
 
 
 def ratio(now: float | None, baseline: float | None) -> str:

@@ -64,6 +64,8 @@ EXPLAINED = {
         "The model in focus by the values of one dimension: requests, share of the traffic before and now, p50 and p99,"
         " errors, and the course of what the finding is about. All charts share one scale. A value whose numbers moved"
         " while the others did not is where to look; Enter makes it the filter. At most 8 values, the rest is (other)."
+        " From the accuracy page, or a finding about it, the split is of how often each value is right, over the span"
+        " that the accuracy is told of, against rows of the same label age."
     ),
     "selection": (
         "What the selected rows have in common: the segments in which they are more frequent than among the other rows"

@@ -111,6 +111,24 @@ ASKED: dict[str, tuple[Number, ...]] = {
             "as above",
         ),
         Number("err%", "errors per 100 requests of the value", "as before", "as above"),
+        Number(
+            "labels, known",
+            "labels of the value, and the share of its predictions that have one",
+            "as the other values",
+            "few: wait, its interval is wide",
+        ),
+        Number(
+            "right, 95%",
+            "share of the labelled predictions that equal the label, and its Wilson interval",
+            "as before",
+            "the value that fell is for whom the model is wrong (Enter)",
+        ),
+        Number(
+            "change, p",
+            "right now less before, in points, and the chance of it without a change",
+            "p above 0.001",
+            "below: it is real",
+        ),
     ),
     "selection": (
         Number(
