@@ -90,6 +90,16 @@ def test_split(fleet: Path, snap_compare: Any, size: tuple[int, int]) -> None:
     assert snap_compare(Triage(options(fleet)), terminal_size=size, run_before=run)
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
+def test_split_of_the_accuracy(fleet: Path, snap_compare: Any, size: tuple[int, int]) -> None:
+    async def run(pilot: Pilot[None]) -> None:
+        await after("9", "s", "ctrl+u", *"region", "enter")(pilot)
+        panel = app_of(pilot).main.query_one(SplitPanel)
+        await until(pilot, lambda: panel.part is not None and bool(panel.part.rows))
+
+    assert snap_compare(Triage(options(fleet)), terminal_size=size, run_before=run)
+
+
 def test_overview_with_the_time_cursor(fleet: Path, snap_compare: Any) -> None:
     run = after("left", "left", "left", "left")
     assert snap_compare(Triage(options(fleet)), terminal_size=(120, 40), run_before=run)
