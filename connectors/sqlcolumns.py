@@ -62,16 +62,24 @@ class ColumnsQuery:
         return of == "number" and len(kind) > 1
 
     def sql(self, relation: str) -> str:
-        """SQL: one row per row, with its bucket t, the place m of its model and of each category, and the numbers."""
+        """SQL: one row per row, with its bucket t, the place m of its model and of each category, and the numbers.
+
+        Of one model the place is not sent: rows of another one, which came after the models were asked for, are left
+        out, and the next look at the newest buckets has them.
+        """
         d = self.dialect
         values = []
         for i, (name, kind) in enumerate(self.bins.items()):
             x = d.ident(name)
             value = d.place(x, labels_of(kind)) if isinstance(kind, CategoryBins) else d.as_double(x)
             values.append(f"{value} AS x{i}")
-        model = d.place(d.ident("model"), [name for name in self.models if name != NULL_TEXT])
-        bucket = d.bucket(d.ident("ts"), self.step)
-        return f"SELECT {bucket} AS t, {model} AS m, {', '.join(values)} FROM {relation} AS logs"
+        model, bucket = d.ident("model"), d.bucket(d.ident("ts"), self.step)
+        if len(self.models) == 1:
+            (name,) = self.models
+            own = f"{model} IS NULL" if name == NULL_TEXT else f"{model} = {d.text(name)}"
+            return f"SELECT {bucket} AS t, {', '.join(values)} FROM {relation} AS logs WHERE {own}"
+        place = d.place(model, [name for name in self.models if name != NULL_TEXT])
+        return f"SELECT {bucket} AS t, {place} AS m, {', '.join(values)} FROM {relation} AS logs"
 
 
 def cells(span: Window, step: int, models: Sequence[str]) -> int:
@@ -102,14 +110,15 @@ class ColumnsCount:
         """The next rows, in any order."""
         import numpy as np
 
-        t, model, models = np.asarray(columns["t"]), columns["m"], len(self._query.models)
+        t, models = np.asarray(columns["t"]), len(self._query.models)
         if not len(t):
-            return
-        if np.ma.is_masked(model) or int(model.max()) > models:
-            self.complete = False
             return
         cell = (t - self._first) // self._query.step
         if models > 1:
+            model = columns["m"]
+            if np.ma.is_masked(model) or int(model.max()) > models:
+                self.complete = False
+                return
             cell = cell * models + (np.ma.getdata(model).astype(np.int64) - 1)
         rows = _Rows(cell)
         self._rows[rows.held] += rows.counts(0, 1)[:, 0]

@@ -87,13 +87,31 @@ async def test_few_rows_are_left_to_the_engine(tmp_path: Path) -> None:
 async def test_a_model_that_comes_between_two_statements_is_counted_by_the_engine(
     tmp_path: Path, streaming: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_parquet(tmp_path / "a.parquet", rows())
+    frame = rows()
+    frame.loc[frame.index % 7 == 0, "model"] = "young"
+    write_parquet(tmp_path / "a.parquet", frame)
+    store = DuckDbStore([str(tmp_path)])
+    bins = (await store.feature_bins((HOUR,))).value
+    monkeypatch.setattr("connectors.sqlfeatures._models", lambda _: "SELECT unnest(['fraud', 'rank']) AS model")
+    found = (await store.features((HOUR,), STEP, bins)).value
+    await store.close()
+    assert found["amount"].keys == (("fraud",), ("rank",), ("young",))
+
+
+async def test_rows_of_a_second_model_that_came_since_are_left_to_the_next_look(
+    tmp_path: Path, streaming: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = rows()
+    write_parquet(tmp_path / "a.parquet", frame)
     store = DuckDbStore([str(tmp_path)])
     bins = (await store.feature_bins((HOUR,))).value
     monkeypatch.setattr("connectors.sqlfeatures._models", lambda _: "SELECT 'fraud' AS model")
-    found = (await store.features((HOUR,), STEP, bins)).value
+    found = (await store.features((HOUR,), STEP, bins)).value["amount"]
     await store.close()
-    assert found["amount"].keys == (("fraud",), ("rank",))
+    assert found.keys == (("fraud",),)
+    own = frame[frame["model"] == "fraud"]["amount"]
+    assert found.n.sum() == own.notna().sum()
+    assert found.null.sum() == own.isna().sum()
 
 
 async def test_cancelling_stops_a_stream_and_the_store_stays_usable(
