@@ -86,14 +86,30 @@ class Emulator(pyte.Screen):
             x = min(self.cursor.x, self.columns - 1)
             line = self.buffer[self.cursor.y]
             stop = min(x + width, self.columns)
-            if line[x].data == "" and x:
-                line[x - 1] = line[x - 1]._replace(data=" ")
-            if stop < self.columns and line[stop].data == "":
-                line[stop] = line[stop]._replace(data=" ")
+            self._split(x, stop)
             line[x] = self.cursor.attrs._replace(data=text)
             for half in range(x + 1, stop):
                 line[half] = self.cursor.attrs._replace(data="")
             self.cursor.x = min(x + width, self.columns)
+
+    def erase_in_line(self, how: int = 0, private: bool = False) -> None:
+        """Erase; of a wide character that is cut in two nothing is left."""
+        x = self.cursor.x
+        self._split(0 if how else x, x + 1 if how == 1 else self.columns)
+        super().erase_in_line(how, private)
+
+    def erase_characters(self, count: int | None = None) -> None:
+        """Erase; of a wide character that is cut in two nothing is left."""
+        self._split(self.cursor.x, self.cursor.x + (count or 1))
+        super().erase_characters(count)
+
+    def _split(self, start: int, stop: int) -> None:
+        """Blank the halves, outside of cells [start, stop), of wide characters that lie across an end of it."""
+        line = self.buffer[self.cursor.y]
+        if 0 < start < self.columns and line[start].data == "":
+            line[start - 1] = line[start - 1]._replace(data=" ")
+        if stop < self.columns and line[stop].data == "":
+            line[stop] = line[stop]._replace(data=" ")
 
     def picture(self) -> list[list[Cell]]:
         """Every cell: text and what can be seen of its style (a blank has no visible colour of its own)."""
