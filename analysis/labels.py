@@ -62,6 +62,13 @@ def merge_labels(a: Labels, b: Labels) -> Labels:
     )
 
 
+def labels_of(labels: Labels, rows: NDArray[np.bool_], model: str) -> Labels:
+    """Some of the cells, as if they were all of a model."""
+    columns = ("t", "served", "score", "delay", "n", "correct", "total")
+    own = {name: getattr(labels, name)[rows] for name in columns}
+    return replace(labels, keys=((model,),), key=np.zeros(int(rows.sum()), dtype=np.int64), **own)
+
+
 def shift_labels(labels: Labels, seconds: int) -> Labels:
     """The same labels, `seconds` later; their age stays that of the rows."""
     return replace(labels, t=labels.t + seconds)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.accuracy import Look
 from analysis.evidence import Labels
-from analysis.labels import Ripe, equal_age, ripe
+from analysis.labels import Ripe, equal_age, labels_of, ripe
 from analysis.proportions import share_test, wilson
 from analysis.reliability import right_over_time
 from analysis.split import Right, SplitRow
@@ -29,14 +28,14 @@ def right_rows(labels: Labels, frame: Frame, model: str, moment: float) -> tuple
     at = {key[1]: i for i, key in enumerate(labels.keys) if key[0] == model}
     if not at:
         return 0, ()
-    whole = _of(labels, np.isin(labels.key, list(at.values())), model)
+    whole = labels_of(labels, np.isin(labels.key, list(at.values())), model)
     said = judge_labels(whole, frame, (model,), moment, pinned=True).get(model)
     if said is None:
         return 0, ()
     found = [
         _row(table, frame, value, said.look)
         for value, place in at.items()
-        if (table := ripe(_of(labels, labels.key == place, model), model, moment, banded=False)) is not None
+        if (table := ripe(labels_of(labels, labels.key == place, model), model, moment, banded=False)) is not None
     ]
     total, before = (sum(pair[i] for _, pair in found) for i in (0, 1))
     rows = [
@@ -45,13 +44,6 @@ def right_rows(labels: Labels, frame: Frame, model: str, moment: float) -> tuple
         if now or then
     ]
     return said.look.window.length, tuple(sorted(rows, key=lambda row: (-row.n, row.value)))
-
-
-def _of(labels: Labels, rows: NDArray[np.bool_], model: str) -> Labels:
-    """Some of the cells, as if they were all of the model."""
-    columns = ("t", "served", "score", "delay", "n", "correct", "total")
-    own = {name: getattr(labels, name)[rows] for name in columns}
-    return replace(labels, keys=((model,),), key=np.zeros(int(rows.sum()), dtype=np.int64), **own)
 
 
 def _row(own: Ripe, frame: Frame, value: str, look: Look) -> tuple[SplitRow, tuple[float, float]]:

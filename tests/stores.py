@@ -107,6 +107,7 @@ class Logs(Script):
         self.features_logged: tuple[FeatureSpec, ...] = (FeatureSpec("merchant", "categorical"),)
         self.calls: dict[str, tuple[str, float]] = {}
         self.labels_logged: Callable[[Sequence[Window], int, float | None], Fetched[Labels | None]] | None = None
+        self.labels_by: Callable[[By], Fetched[Labels | None]] | None = None
         self.closed = False
 
     def _pick(self, spans: Sequence[Window], where: Filter) -> list[Row]:
@@ -201,6 +202,8 @@ class Logs(Script):
     ) -> Fetched[Labels | None]:
         """What `labels_logged` makes of the question; not logged unless a test says so."""
         await self.step("labels", spans, where)
+        if by is not None and self.labels_by is not None:
+            return self.labels_by(by)
         return Fetched(None, "") if self.labels_logged is None else self.labels_logged(spans, step, known_at)
 
     async def agreement(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[Pairs | None]:

@@ -119,7 +119,7 @@ class Triage(Acting):
             if search is not None and search.done():
                 search.result()  # a defect in it is one of this worker
                 search = None
-            if cases and search is None:
+            if cases is not None and search is None:
                 search = asyncio.create_task(self._explain(session, cases, session.generation))
 
     @work(exclusive=True, group="outbox", exit_on_error=False)
@@ -162,12 +162,12 @@ class Triage(Acting):
             self.options = self._prepare()
         return open_session(self.options)
 
-    async def _answer(self, session: Session) -> tuple[Case, ...]:
-        """Show what is known now; the cases to look into, none when the question has changed meanwhile."""
+    async def _answer(self, session: Session) -> tuple[Case, ...] | None:
+        """Show what is known now; the cases to look into, None when the question has changed meanwhile."""
         generation = session.generation
         snapshot, cases = await asyncio.to_thread(session.answer)
         if generation != session.generation:
-            return ()
+            return None
         self.post_message(Answered(snapshot, generation))
         return cases
 

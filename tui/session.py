@@ -17,6 +17,7 @@ from tui.budgets import Budgets
 from tui.explaining import Explained, Explainer
 from tui.feeds import Clock, LogFeed, MetricFeed, Question
 from tui.outside import Outside
+from tui.scouting import Scout, Scouted
 from tui.shelf import Shelf
 from tui.value_names import FeatureValues, Named
 
@@ -40,6 +41,7 @@ class Found:
     segments: Mapping[FindingKey, Explained] = field(default_factory=dict)
     values: Mapping[FindingKey, Named] = field(default_factory=dict)
     standing: Standing | None = None
+    scouted: Scouted = field(default_factory=Scouted)
 
 
 class Session:
@@ -75,6 +77,7 @@ class Session:
         self._explainer = Explainer(self.logs, clock, self.metrics)
         self._searching: asyncio.Future[bool] | None = None
         self._search_began = 0.0
+        self._scout = Scout(self.logs, clock)
         self._values = FeatureValues()
         self._budgets = Budgets(objectives, clock)
         self.outside = outside or Outside()
@@ -92,11 +95,11 @@ class Session:
             return
         self.generation += 1
         self._cancel_search()
-        self._found.put(before, Found(self._explainer.found, self._values.known, self._standing))
+        self._found.put(before, Found(self._explainer.found, self._values.known, self._standing, self._scout.known))
         found = self._found.get(after) or Found()
         self._explainer.recall(found.segments)
         self._values.known = found.values
-        self._standing = found.standing
+        self._standing, self._scout.known = found.standing, found.scouted
         question = self.question()
         for feed in self.feeds:
             feed.recall(question)
@@ -282,13 +285,15 @@ class Session:
         """A judgement with the panels of the model in focus, and with all that is known beside it."""
         from analysis.budgets import with_budgets
         from analysis.causes import told
+        from analysis.erosion import with_eroded
         from analysis.triage import picture
 
         threshold, promised = self.confidence_threshold, self._budgets.objectives
         segments, frame = self._explainer.found, self._frame(view, now)
         snapshot = picture(judgement, evidence, view, now, threshold=threshold, objectives=promised)
+        snapshot = with_eroded(snapshot, self._scout.known.cases)
         findings = tuple(
-            replace(finding, where=found.answer.segments, mix=found.answer.mix)
+            replace(finding, where=found.answer.segments or finding.where, mix=found.answer.mix)
             if (found := segments.get(finding.key)) is not None
             else finding
             for finding in snapshot.findings
@@ -318,7 +323,7 @@ class Session:
     def case(self, key: tuple[str, str, str]) -> Case | None:
         """The case of a finding of the last answer."""
         cases = self._judged[4].cases if self._judged is not None else ()
-        return next((case for case in cases if case.finding.key == key), None)
+        return next((case for case in (*cases, *self._scout.known.cases) if case.finding.key == key), None)
 
     def episodes(self, model: str) -> tuple[Episode, ...]:
         """The anomalies of a model in all that is loaded. Pure numbers: may run in a thread."""
@@ -342,7 +347,7 @@ class Session:
         generation = self.generation
         self._search_began = time.monotonic()
         self._searching = asyncio.ensure_future(
-            self._explainer.explain(cases, self.question(), lambda: generation == self.generation, news)
+            self._searched(cases, self.question(), lambda: generation == self.generation, news)
         )
         try:
             changed = await self._searching
@@ -354,6 +359,21 @@ class Session:
         if generation != self.generation:
             return False
         return await self._name_values(cases) or changed
+
+    async def _searched(
+        self, cases: Sequence[Case], question: Question, current: Callable[[], bool], news: Callable[[], None]
+    ) -> bool:
+        """The segments of what was found, then what only a segment shows, and its segments."""
+        from analysis.erosion import told_already
+
+        explain, scout = self._explainer.explain, self._scout
+        known = (*cases, *scout.known.cases)
+        changed = bool(known) and await explain(known, question, current, news)
+        told = told_already(case.finding for case in cases)
+        if not current() or self._explainer.resting or not await scout.look(question, told, current):
+            return changed
+        await explain((*cases, *scout.known.cases), question, current, news)
+        return True
 
     def stop_search(self, after_s: float = 0.0) -> bool:
         """Stop a segment search that runs for at least so long, at its store too; whether there was one."""
