@@ -21,7 +21,17 @@ from connectors.duckdb_arms import Arm, align, empty_sql, override_types, parque
 from connectors.duckdb_dialect import DuckDbDialect
 from connectors.duckdb_transport import DuckDbTransport
 from connectors.labelfiles import LabelFiles
-from connectors.logfiles import Footers, LogFile, RowGroup, file_list, list_files, roots, rows_about, rows_inside
+from connectors.logfiles import (
+    Footers,
+    LogFile,
+    RowGroup,
+    aligned,
+    file_list,
+    list_files,
+    roots,
+    rows_about,
+    rows_inside,
+)
 from connectors.mapping import Layout, Mapping, infer, model_expression
 from connectors.sql import Mapped, QueryError, Source, SqlStore, merge_spans
 from connectors.sqlasking import Fold
@@ -293,6 +303,10 @@ class DuckDbStore(SqlStore):
     async def _rows_of_files(self, spans: Sequence[Window]) -> float:
         state, merged = self._state, merge_spans(spans)
         return 0.0 if state is None else sum(rows_about(groups, merged) for groups in state.groups.values())
+
+    async def _aligned(self, blocks: Sequence[Window], spans: Sequence[Window]) -> tuple[Window, ...]:
+        known = self._state.groups.values() if self._state is not None else ()
+        return aligned(blocks, spans, [group for groups in known for group in groups])
 
     async def _only_files(self) -> bool:
         state = self._state

@@ -290,6 +290,30 @@ def rows_about(groups: Sequence[RowGroup], spans: Sequence[Window]) -> float:
     return rows
 
 
+def aligned(blocks: Sequence[Window], spans: Sequence[Window], groups: Sequence[RowGroup]) -> tuple[Window, ...]:
+    """The (ascending, disjoint) blocks within the spans, those over two row groups moved back into the first of them.
+
+    A reader decodes whole row groups, so that such a block costs twice. A block that is longer than its row group stays
+    where it is, and so does one that would leave its span or meet the block before it.
+    """
+    moved: list[Window] = []
+    for block in blocks:
+        start, end = block.start * MICROS, block.end * MICROS
+        over = (group for group in groups if group.first <= start <= group.last < end - 1)
+        firsts = [first for group in over if (first := _room(group, block.length)) is not None]
+        free = [w.start for w in spans if w.start <= block.start < w.end] + [w.end for w in moved[-1:]]
+        first = min(firsts, default=block.start)
+        first = first if first >= max(free, default=block.start) else block.start
+        moved.append(Window(first, first + block.length))
+    return tuple(moved)
+
+
+def _room(group: RowGroup, length: int) -> int | None:
+    """The first whole second from which so many lie within a row group; None where they do not."""
+    first = -(-group.first // MICROS)
+    return first if (first + length) * MICROS <= group.last + 1 else None
+
+
 def column_trees(footer: Footer) -> dict[str, Tree]:
     """Column -> type tree."""
     return {name: parse_type(kind) for name, kind in footer.columns}

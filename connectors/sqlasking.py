@@ -51,6 +51,10 @@ class Asking(ABC):
         """About how many rows of the (disjoint) spans are in files of this process, by their statistics."""
         return 0.0
 
+    async def _aligned(self, blocks: Sequence[Window], spans: Sequence[Window]) -> tuple[Window, ...]:
+        """Blocks of the spans, moved by as little as makes them cheap to read."""
+        return tuple(blocks)
+
     async def _only_files(self) -> bool:
         """Whether that is all of them: none in memory, none far away, none that the mapping leaves out."""
         return False

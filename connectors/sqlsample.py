@@ -61,6 +61,10 @@ Ask = Callable[[Sequence[Window], Collection[str], Callable[[str], str]], Awaita
 """(spans, canonical names, SQL of a relation) -> reply."""
 
 
+Align = Callable[[Sequence[Window], Sequence[Window]], Awaitable[tuple[Window, ...]]]
+"""(blocks, the spans that hold them) -> as many blocks of the same lengths."""
+
+
 @dataclass(frozen=True, slots=True)
 class SampleQuery:
     """SQL of the segment questions of one store."""
@@ -136,10 +140,13 @@ class SampleQuery:
         )
 
 
-async def sample_rows(query: SampleQuery, spans: Sequence[Window], ask: Ask, known: float | None = None) -> CodedRows:
+async def sample_rows(
+    query: SampleQuery, spans: Sequence[Window], ask: Ask, align: Align, known: float | None = None
+) -> CodedRows:
     """The rows of one side of a search; weights add up to the number of rows that there are.
 
     Args:
+        align: moves blocks of the spans to where they are cheap to read.
         known: about how many rows there are, each of weight one, where that is known without asking.
     """
     import numpy as np
@@ -152,7 +159,7 @@ async def sample_rows(query: SampleQuery, spans: Sequence[Window], ask: Ask, kno
         rows, everything = (float(total.numbers(name).sum()) for name in ("rows", "n"))
     else:
         # A log of any size costs the same: of larger ones the rows with an outcome are read in blocks, too.
-        read = blocks(spans, SCANNED_ROWS / rows)
+        read = await align(blocks(spans, SCANNED_ROWS / rows), spans)
     part = _length(read) / max(1, _length(spans))
     share = min(1.0, SAMPLE_ROWS / max(1.0, rows))
     pieces = blocks(spans, share)

@@ -107,7 +107,7 @@ class SegmentQuestions(Asking):
         query = await self._sample_query(outcomes, dims, cuts)
         weighed = "weight" in (await self._mapped()).schema.fields
         known = await self._rows_of_files(spans) if where == ALL and not weighed and await self._only_files() else None
-        return await self._asked(where, lambda ask: sample_rows(query, spans, ask, known))
+        return await self._asked(where, lambda ask: sample_rows(query, spans, ask, self._aligned, known))
 
     async def code_names(
         self, spans: Sequence[Window], wheres: Sequence[CodedWhere], where: Filter = ALL, cuts: Cuts = NO_CUTS
