@@ -113,7 +113,7 @@ def _case(worst: _Fallen, whole: Ripe, model: str, among: Filter, tests: int) ->
         rate_in=1 - test.now,
         rate_out=outside,
         rate_before=1 - test.baseline,
-        lift=(1 - test.now) / outside if outside > 0 else float("inf"),
+        lift=(1 - test.now) / max(outside, 0.5 / max(others, 1.0)),
         support=test.n / n if n else 0.0,
         n=test.n,
         p_adjusted=min(1.0, test.p * tests),

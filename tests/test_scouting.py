@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from analysis.answer import Severity, Signal
 from analysis.evidence import Fetched, Labels
 from analysis.filters import Eq
@@ -87,10 +89,13 @@ async def test_it_is_looked_for_seldom_and_what_is_known_of_a_view_comes_back_wi
     assert looks() > asked
 
 
-async def test_a_store_that_fails_at_it_is_asked_again_later_and_says_so_at_its_poll() -> None:
-    logs = store()
-    one = session(logs, view=VIEW)
-    await one.poll_all()
-    logs.fails["top_values"] = UnreachableError("refused", "no route", "check the tunnel")
-    await one.explain(one.answer()[1])
-    assert [f for f in one.answer()[0].findings if f.signal is Signal.ACCURACY] == []
+@pytest.mark.parametrize("error", [UnreachableError("refused", "no route", "check the tunnel"), ValueError("odd")])
+async def test_a_store_that_fails_at_it_is_asked_again_later(error: Exception) -> None:
+    logs, clock = store(), Clock()
+    one = session(logs, view=VIEW, clock=clock)
+    logs.fails["top_values"] = error
+    assert await explained(one) == []
+    del logs.fails["top_values"]
+    assert await explained(one) == []
+    clock.now += EVERY_S + 1
+    assert await explained(one) == ["region=eu"]

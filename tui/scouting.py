@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from connectors.base import By, SourceError
+from connectors.base import By
 
 if TYPE_CHECKING:
     from analysis.cases import Case
@@ -62,8 +62,8 @@ class Scout:
         for feed in logs:
             try:
                 cases += await self._of(feed, question, told, current)
-            except SourceError:
-                continue  # its next poll says so
+            except Exception:  # noqa: BLE001 - told by the source's next poll; the others are still asked
+                continue
             if not current():
                 return False
         took = time.monotonic() - began
