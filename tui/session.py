@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import aclosing
@@ -370,6 +371,8 @@ class Session:
         known = (*cases, *scout.known.cases)
         changed = bool(known) and await explain(known, question, current, news)
         told = told_already(case.finding for case in cases)
+        # Nobody waits for what follows: Esc is not for it.
+        self._search_began = math.inf
         if not current() or self._explainer.resting or not await scout.look(question, told, current):
             return changed
         await explain((*cases, *scout.known.cases), question, current, news)
