@@ -59,14 +59,29 @@ _Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """One feature at one scale: whether it changed and by how much, before anything is said of it."""
+class _Measured:
+    """One feature at one scale, tested."""
 
+    key: _Key
     h: Histogram
     counts: FeatureCounts
     scale: Scale
     test: ShiftTest
     q: float
+
+    @property
+    def enough(self) -> bool:
+        return self.counts.n + self.counts.null >= MIN_ROWS and self.counts.n_baseline >= MIN_ROWS
+
+    @property
+    def drifts(self) -> bool:
+        return self.enough and self.counts.n >= MIN_ROWS and self.q < MAX_Q and _matters(self.test)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged(_Measured):
+    """The same, with whether it changed and by how much, before anything is said of it."""
+
     state: str
     """As in `FeatureRow`."""
     bound: float
@@ -160,26 +175,6 @@ def _tested(own: Mapping[_Key, Histogram], counts: Mapping[_Key, FeatureCounts])
     return dict(zip(counts, shift_tests(cases), strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """One feature at one scale, tested."""
-
-    key: _Key
-    h: Histogram
-    counts: FeatureCounts
-    scale: Scale
-    test: ShiftTest
-    q: float
-
-    @property
-    def enough(self) -> bool:
-        return self.counts.n + self.counts.null >= MIN_ROWS and self.counts.n_baseline >= MIN_ROWS
-
-    @property
-    def drifts(self) -> bool:
-        return self.enough and self.counts.n >= MIN_ROWS and self.q < MAX_Q and _matters(self.test)
-
-
 def _judged(measured: Sequence[_Measured], may_fail: Mapping[_Key, bool]) -> dict[_Key, _Judged]:
     """What each feature is said to have. `may_fail`: whether a quality check is worth its p-value."""
     worst = {m.key: check for m in measured if m.enough and (check := _worst(m, may=may_fail[m.key])) is not None}
@@ -208,7 +203,7 @@ def _said(m: _Measured, check: QualityCheck | None) -> _Judged:
     elif m.drifts:
         spread = max(m.test.se, 0.05 * DRIFT_UNIT)
         state, bound = "DRIFT", min(lower_bound(m.test.js_adj, spread, DRIFT_UNIT), CAUSE_CAP)
-    return _Judged(m.h, m.counts, m.scale, m.test, m.q, state, bound, check)
+    return _Judged(m.key, m.h, m.counts, m.scale, m.test, m.q, state, bound, check)
 
 
 def _cap(bins: Bins, check: QualityCheck) -> float:
