@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from analysis.accuracy import LABELLED, UNIT, WRONG, Compared, known_at, looks, surest
 from analysis.answer import Finding, Segment, Severity, Signal, Snapshot
 from analysis.cases import Case
-from analysis.evidence import OTHER, Labels
+from analysis.evidence import NULL_TEXT, OTHER, Labels
 from analysis.filters import Filter
-from analysis.labels import Ripe, equal_age, labels_of, ripe
+from analysis.labels import Ripe, equal_age, of_all_values, of_each_value, ripe
 from analysis.ranking import weighted
 from analysis.since import Since
 from analysis.view import Frame
@@ -23,8 +21,6 @@ FALL = 0.05
 
 MAX_P = 1e-5
 """A hundred values may be looked at, again and again."""
-
-NULL = "(null)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +52,10 @@ def eroded(
         pinned: whether that is a moment of the past, of which later labels must not be counted.
     """
     values = [
-        (dim, key[1], table)
+        (dim, value, table)
         for dim, labels in by_dim.items()
-        for i, key in enumerate(labels.keys)
-        if key[0] == model and key[1] not in (OTHER, NULL)
-        if (table := ripe(labels_of(labels, labels.key == i, model), model, moment, banded=False)) is not None
+        for value, own in of_each_value(labels, model).items()
+        if value not in (OTHER, NULL_TEXT) and (table := ripe(own, model, moment, banded=False)) is not None
     ]
     fallen = [
         _Fallen(dim, value, *found)
@@ -71,8 +66,7 @@ def eroded(
     if worst is None:
         return None
     labels = by_dim[worst.dim]
-    rows = np.isin(labels.key, [i for i, key in enumerate(labels.keys) if key[0] == model])
-    whole = ripe(labels_of(labels, rows, model), model, moment, banded=False)
+    whole = ripe(of_all_values(labels, model), model, moment, banded=False)
     among = known_at(moment) if pinned and labels.timed else LABELLED
     return None if whole is None else _case(worst, whole, model, among, len(values))
 

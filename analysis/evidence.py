@@ -86,6 +86,8 @@ def is_dimension(bins: Bins) -> bool:
     return isinstance(bins, CategoryBins) and bins.dimension
 
 
+NULL_TEXT = "(null)"
+"""How a null value of a string field is written in keys and cubes; equality with it selects the nulls."""
 OTHER = "(other)"
 UNSEEN = "(unseen)"
 

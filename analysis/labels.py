@@ -62,7 +62,17 @@ def merge_labels(a: Labels, b: Labels) -> Labels:
     )
 
 
-def labels_of(labels: Labels, rows: NDArray[np.bool_], model: str) -> Labels:
+def of_each_value(labels: Labels, model: str) -> dict[str, Labels]:
+    """Labels by (model, value) -> those of one model by value, each as if it were all of the model."""
+    return {key[1]: _cells(labels, labels.key == i, model) for i, key in enumerate(labels.keys) if key[0] == model}
+
+
+def of_all_values(labels: Labels, model: str) -> Labels:
+    """Labels by (model, value) -> those of one model, whatever the value."""
+    return _cells(labels, np.isin(labels.key, [i for i, key in enumerate(labels.keys) if key[0] == model]), model)
+
+
+def _cells(labels: Labels, rows: NDArray[np.bool_], model: str) -> Labels:
     """Some of the cells, as if they were all of a model."""
     columns = ("t", "served", "score", "delay", "n", "correct", "total")
     own = {name: getattr(labels, name)[rows] for name in columns}

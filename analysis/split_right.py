@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from analysis.accuracy import Look
 from analysis.evidence import Labels
-from analysis.labels import Ripe, equal_age, labels_of, ripe
+from analysis.labels import Ripe, equal_age, of_all_values, of_each_value, ripe
 from analysis.proportions import share_test, wilson
 from analysis.reliability import right_over_time
 from analysis.split import Right, SplitRow
@@ -25,17 +23,16 @@ def right_rows(labels: Labels, frame: Frame, model: str, moment: float) -> tuple
         labels: by (model, value), over the live window and its references.
         moment: unix seconds up to which labels are known.
     """
-    at = {key[1]: i for i, key in enumerate(labels.keys) if key[0] == model}
-    if not at:
+    values = of_each_value(labels, model)
+    if not values:
         return 0, ()
-    whole = labels_of(labels, np.isin(labels.key, list(at.values())), model)
-    said = judge_labels(whole, frame, (model,), moment, pinned=True).get(model)
+    said = judge_labels(of_all_values(labels, model), frame, (model,), moment, pinned=True).get(model)
     if said is None:
         return 0, ()
     found = [
         _row(table, frame, value, said.look)
-        for value, place in at.items()
-        if (table := ripe(labels_of(labels, labels.key == place, model), model, moment, banded=False)) is not None
+        for value, own in values.items()
+        if (table := ripe(own, model, moment, banded=False)) is not None
     ]
     total, before = (sum(pair[i] for _, pair in found) for i in (0, 1))
     rows = [

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.evidence import OTHER, Fetched, MetricEvidence, Traffic
+from analysis.evidence import NULL_TEXT, OTHER, Fetched, MetricEvidence, Traffic
 from analysis.filters import Filter, In, Not, conjunction
 from connectors.base import By, MissingDataError
 from connectors.metric_evidence import Answers, Row
 from connectors.metric_segments import COUNTED, VERSION, Names, dims_of, narrowed
 from connectors.presets import Matcher
 from connectors.signals import Plan, Query
-from connectors.sqlfilter import NULL_TEXT
 
 
 @dataclass(frozen=True, slots=True)

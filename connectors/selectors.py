@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import product
 
+from analysis.evidence import NULL_TEXT
 from analysis.filters import And, Eq, Filter, In, Match, Not, Null, Or, format_filter
 from connectors.presets import Alternatives, Matcher
-from connectors.sqlfilter import NULL_TEXT, text_of
+from connectors.sqlfilter import text_of
 
 MAX_ALTERNATIVES = 32
 """Selectors of one filter; each is read from the server for every metric."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from analysis.evidence import (
+    NULL_TEXT,
     OTHER,
     ErrorCounts,
     Fetched,
@@ -31,7 +32,7 @@ from connectors.sqlcut import Cuts
 from connectors.sqlerrors import COLUMNS as ERROR_COLUMNS
 from connectors.sqlerrors import ErrorQuery
 from connectors.sqlfeatures import FeatureQuestions
-from connectors.sqlfilter import NULL_TEXT, Kind, text_of, where_sql
+from connectors.sqlfilter import Kind, text_of, where_sql
 from connectors.sqllabels import FIELDS as LABEL_FIELDS
 from connectors.sqllabels import LabelQuery
 from connectors.sqlpairs import SERVED, PairQuery, pair_kinds, pairs_sql, rows_behind, widened

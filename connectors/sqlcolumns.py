@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.evidence import Bins, CategoryBins, Histogram
+from analysis.evidence import NULL_TEXT, Bins, CategoryBins, Histogram
 from analysis.view import Window
 from connectors.dialect import Dialect
-from connectors.sqlfilter import NULL_TEXT, Kind
+from connectors.sqlfilter import Kind
 from connectors.sqlrows import Columns, Grid, labels_of, rest_bin
 
 if TYPE_CHECKING:

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from typing import Literal
 
 from analysis.cuts import parse_stretch
+from analysis.evidence import NULL_TEXT
 from analysis.filters import And, Eq, Filter, In, Match, Not, Null, Or, Range, Same, Scalar, fields_of
 from connectors.base import MissingDataError
 from connectors.dialect import MICROS, Dialect
 
 Kind = Literal["time", "number", "text"]
-
-NULL_TEXT = "(null)"
-"""How a null value of a string field is written in keys and cubes; equality with it selects the nulls."""
 
 
 def where_sql(where: Filter, kinds: Mapping[str, Kind], dialect: Dialect) -> str:

@@ -6,9 +6,20 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from analysis.evidence import OTHER, UNSEEN, Bins, CategoryBins, Counts, Histogram, Key, NumericBins, just_above
+from analysis.evidence import (
+    NULL_TEXT,
+    OTHER,
+    UNSEEN,
+    Bins,
+    CategoryBins,
+    Counts,
+    Histogram,
+    Key,
+    NumericBins,
+    just_above,
+)
 from connectors.dialect import Dialect
-from connectors.sqlfilter import NULL_TEXT, text_of
+from connectors.sqlfilter import text_of
 
 if TYPE_CHECKING:
     import numpy as np
