@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from analysis.answer import Finding
     from analysis.evidence import Cube, Fetched, Traffic
     from analysis.filters import Filter
-    from tui.feeds import LogFeed, MetricFeed, Question
+    from tui.feeds import LogFeed, MetricFeed
+    from tui.question import Question
     from tui.session import Session
 
 
@@ -55,38 +56,28 @@ async def fetch(session: Session, model: str, dim: str, measure: Measure) -> Spl
     """
     from analysis.slices import merge_traffic
     from analysis.split_rows import split_rows, times
-    from tui.feeds import MetricFeed, as_source_error
+    from tui.feeds import MetricFeed
+    from tui.gathering import gathered
 
     if measure is Measure.RIGHT:
         from tui.split_right import fetch_right
 
         return await fetch_right(session, model, dim)
     question, frame = session.question(), session.question().frame
-    merged: Traffic | None = None
-    problems, queries, newest = [], [], None
     feeds: list[LogFeed | MetricFeed] = [feed for feed in session.logs if has_dim(feed, dim)]
     feeds = feeds or [source for source in session.metrics if _labels(source, dim)]
     if not feeds:
         return Split(PanelStatus(State.ABSENT, f"no source has {dim}: s names another dimension"), model, dim, measure)
-    for feed in feeds:
-        try:
-            if isinstance(feed, MetricFeed):
-                fetched = await _by_label(feed, question, model, dim)
-            else:
-                fetched = await _of(feed, question, model, dim)
-        except Exception as error:  # noqa: BLE001 - a store's defect is this source's failure, not the end of the rest
-            problems.append(f"{feed.status.name}: {as_source_error(error)}")
-            continue
-        merged = fetched.value if merged is None else merge_traffic(merged, fetched.value)
-        queries.append(fetched.query)
-        newest = max(newest or 0.0, feed.status.newest_sample or 0.0) or None
-    measure = drawn(merged, measure)
-    rows = split_rows(merged, frame, model, measure) if merged is not None else ()
-    state = State.LIVE if rows else State.FAILED if problems else State.EMPTY
-    status = PanelStatus(
-        state, "; ".join(problems), ", ".join(feed.status.name for feed in feeds), newest, ";\n".join(queries)
-    )
-    return Split(status, model, dim, measure, times(frame), rows)
+
+    async def ask(feed: LogFeed | MetricFeed) -> Fetched[Traffic]:
+        if isinstance(feed, MetricFeed):
+            return await _by_label(feed, question, model, dim)
+        return await _of(feed, question, model, dim)
+
+    told = await gathered(feeds, ask, merge_traffic)
+    measure = drawn(told.value, measure)
+    rows = split_rows(told.value, frame, model, measure) if told.value is not None else ()
+    return Split(told.status(filled=bool(rows)), model, dim, measure, times(frame), rows)
 
 
 def has_dim(feed: LogFeed, dim: str) -> bool:

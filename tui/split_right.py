@@ -8,7 +8,8 @@ from analysis.answer import PanelStatus, State
 from analysis.split import Measure, Split
 
 if TYPE_CHECKING:
-    from analysis.evidence import Labels
+    from analysis.evidence import Fetched, Labels
+    from tui.feeds import LogFeed
     from tui.session import Session
 
 
@@ -18,34 +19,23 @@ async def fetch_right(session: Session, model: str, dim: str) -> Split:
     from analysis.split_right import right_rows
     from analysis.split_rows import times
     from analysis.trust import known_until
-    from tui.feeds import as_source_error
+    from tui.gathering import gathered
     from tui.split import has_dim, told_apart
 
     question, frame, view = session.question(), session.question().frame, session.view
-    feeds = [feed for feed in session.logs if has_dim(feed, dim)]
-    merged: Labels | None = None
-    problems, queries, newest = [], [], None
-    for feed in feeds:
-        try:
-            by, where = await told_apart(feed, question, model, dim)
-            fetched = await feed.store.labels(
-                question.windows, frame.step, SCORES.edges, DELAYS_S, question.known_at, where, by
-            )
-        except Exception as error:  # noqa: BLE001 - a store's defect is this source's failure, not the end of the rest
-            problems.append(f"{feed.status.name}: {as_source_error(error)}")
-            continue
-        if fetched.value is not None:
-            merged = fetched.value if merged is None else merge_labels(merged, fetched.value)
-            queries.append(fetched.query)
-            newest = max(newest or 0.0, feed.status.newest_sample or 0.0) or None
-    if merged is None and not problems:
+
+    async def ask(feed: LogFeed) -> Fetched[Labels | None]:
+        by, where = await told_apart(feed, question, model, dim)
+        return await feed.store.labels(
+            question.windows, frame.step, SCORES.edges, DELAYS_S, question.known_at, where, by
+        )
+
+    told = await gathered([feed for feed in session.logs if has_dim(feed, dim)], ask, merge_labels)
+    if told.value is None and not told.problems:
         why = f"no log has predictions, labels and {dim}: s names another dimension"
         return Split(PanelStatus(State.ABSENT, why), model, dim, Measure.RIGHT)
     moment = session.clock() if view.end is None else float(view.end)
-    if merged is not None and view.live:
-        moment = known_until(merged, moment, frame)
-    span_s, rows = right_rows(merged, frame, model, moment) if merged is not None else (0, ())
-    state = State.LIVE if rows else State.FAILED if problems else State.EMPTY
-    names = ", ".join(feed.status.name for feed in feeds)
-    status = PanelStatus(state, "; ".join(problems), names, newest, ";\n".join(queries))
-    return Split(status, model, dim, Measure.RIGHT, times(frame), rows, span_s)
+    if told.value is not None and view.live:
+        moment = known_until(told.value, moment, frame)
+    span_s, rows = right_rows(told.value, frame, model, moment) if told.value is not None else (0, ())
+    return Split(told.status(filled=bool(rows)), model, dim, Measure.RIGHT, times(frame), rows, span_s)
