@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.evidence import Histogram, LogEvidence, MetricEvidence, Repeats, Series, Traffic
+from analysis.evidence import Histogram, LogEvidence, MetricEvidence, Repeats, Series, Traffic, is_dimension
 from analysis.labels import merge_labels, shift_labels
 from analysis.slices import (
     cut_errors,
@@ -41,6 +41,12 @@ def merge_logs(a: LogEvidence, b: LogEvidence) -> LogEvidence:
         repeats=either(a.repeats, b.repeats, merge_repeats),
         calls=either(a.calls, b.calls, merge_calls),
     )
+
+
+def left_out(a: LogEvidence, b: LogEvidence) -> list[str]:
+    """Features of `b` that `merge_logs` leaves out and that somebody may miss: whatever is no dimension."""
+    known = {name: h.bins for name, h in a.features.items() if not is_dimension(h.bins)}
+    return [name for name, h in b.features.items() if name in known and known[name] != h.bins]
 
 
 def shift_logs(evidence: LogEvidence, seconds: int) -> LogEvidence:

@@ -13,7 +13,8 @@ from analysis.view import Baseline, View, Window
 from connectors.base import FeatureSpec, UnreachableError
 from tests.labelled import labelled
 from tests.stores import NOW, Logs, Metrics, Row, steady
-from tui.feeds import REBIN_S, REDISCOVER_S, LogFeed, MetricFeed, Question
+from tui.feeds import REBIN_S, REDISCOVER_S, LogFeed, MetricFeed
+from tui.question import Question
 
 EDGES = (0.0, 0.5, 1.0)
 

@@ -15,8 +15,9 @@ from analysis.view import DAY_S, Baseline, Window
 from connectors.base import UnreachableError
 from tests.evidence import FRAME, NEWEST, NOW, ONSET, Model, after, model_logs, steady
 from tests.stores import Logs, Metrics, Row
-from tui.feeds import LogFeed, MetricFeed, Question
+from tui.feeds import LogFeed, MetricFeed
 from tui.lookback import CHUNK_S, RETRY_S, STEP_S, LookBack
+from tui.question import Question
 
 KEY = ("shop", "ValueError")
 LAST = FRAME.span.start - 5 * 3_600

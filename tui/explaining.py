@@ -11,8 +11,9 @@ from analysis.answer import Signal, State
 from analysis.filters import ALL, And, Eq, Filter, Not, conjunction, fields_of
 from analysis.spans import pieces, union
 from analysis.view import Window
-from tui.feeds import Clock, Feed, LogFeed, MetricFeed, Question, as_source_error
+from tui.feeds import Clock, Feed, LogFeed, MetricFeed, as_source_error
 from tui.label_search import can_tell, search_labels
+from tui.question import Question
 from tui.segment_answer import Answer, explained
 
 if TYPE_CHECKING:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.answer import SourceStatus, State
 from analysis.evidence import Fetched, LogEvidence, MetricEvidence
-from analysis.filters import ALL, Filter
+from analysis.filters import Filter
 from analysis.spans import subtract, union
-from analysis.view import Baseline, Frame, Window
+from analysis.view import Frame
 from analysis.words import duration
 from connectors.base import Catalog, LogStore, MetricStore, Schema, SourceError, Watermark
 from tui.held import PARTS, HeldLogs, HeldMetrics, RingSet, baseline_of, newest_row, reference_rows, rows_asked
 from tui.label_filter import LabelFilter, label_filter
 from tui.lookback import LookBack
+from tui.question import Question
 from tui.ring import Ring, fresh_from
 from tui.shelf import Shelf
 
@@ -43,29 +44,6 @@ RELABEL_COSTS = 20.0
 
 KEPT_QUESTIONS = 8
 """Questions whose buckets are held, and whose feature bins stay frozen: going back to one shows the same, at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a feed is to know: the frame, the rows, and what they are compared with."""
-
-    frame: Frame
-    where: Filter = ALL
-    baseline: Baseline = field(default_factory=Baseline)
-    known_at: float | None = None
-    """Unix seconds of a pinned moment, after which nothing was known; None for now."""
-    typed: Filter = ALL
-    """The filter without the choice of models: what metrics can be narrowed by, if it is one of their labels."""
-
-    @property
-    def windows(self) -> tuple[Window, ...]:
-        """The seconds it is about, as disjoint windows."""
-        return union((self.frame.live, *self.frame.references))
-
-    @property
-    def version(self) -> str | None:
-        """The version whose rows serve as baseline, if one does."""
-        return self.baseline.version if self.baseline.kind == "version" else None
 
 
 def as_source_error(error: Exception) -> SourceError:
@@ -108,6 +86,12 @@ class Feed:
         asked = [(q.known_at, q.frame.live.length, q.baseline) for q in (known, question)]
         stands = self.status.state is State.FAILED and asked[0] == asked[1]
         return stands or not subtract(question.windows, known.windows)
+
+    def seen(self, current: bool) -> SourceStatus:
+        """Its state for a view that it has answered (`current`) or not yet: then it is loading, unless it fails."""
+        if current or self.status.state is State.FAILED:
+            return self.status
+        return replace(self.status, state=State.LOADING)
 
     def failed(self, error: Exception) -> None:
         """Remember a failure; what was known before is kept."""

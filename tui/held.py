@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from analysis.answer import SourceStatus
     from analysis.evidence import Bins, Traffic
     from connectors.base import LogStore
-    from tui.feeds import Question
     from tui.lookback import LookBack
+    from tui.question import Question
 
 PARTS = ("traffic", "errors", "confidence", "features", "labels", "pairs", "repeats")
 """The order in which a poll reads: what the overview needs first comes first."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.filters import ALL, fields_of
 from analysis.spans import union
-from tui.feeds import MetricFeed, Question
+from tui.feeds import MetricFeed
+from tui.question import Question
 from tui.segment_answer import Answer, explained
 
 if TYPE_CHECKING:

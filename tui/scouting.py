@@ -13,7 +13,8 @@ from connectors.base import By
 if TYPE_CHECKING:
     from analysis.cases import Case
     from analysis.evidence import Labels
-    from tui.feeds import Clock, LogFeed, Question
+    from tui.feeds import Clock, LogFeed
+    from tui.question import Question
 
 EVERY_S = 300.0
 COSTS = 20.0

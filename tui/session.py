@@ -10,14 +10,15 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from analysis.answer import Snapshot, SourceStatus, State
-from analysis.filters import ALL, Eq, Filter, In, conjunction, fields_of
+from analysis.answer import Snapshot, State
+from analysis.filters import fields_of
 from analysis.view import Frame, View
 from connectors.base import SourceError
 from tui.budgets import Budgets
 from tui.explaining import Explained, Explainer
-from tui.feeds import Clock, LogFeed, MetricFeed, Question
+from tui.feeds import Clock, LogFeed, MetricFeed
 from tui.outside import Outside
+from tui.question import Question
 from tui.scouting import Scout, Scouted
 from tui.shelf import Shelf
 from tui.value_names import FeatureValues, Named
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from analysis.answer import FindingKey
     from analysis.cases import Case
     from analysis.episodes import Episode
-    from analysis.evidence import LogEvidence
     from analysis.objectives import Objective
     from analysis.settling import Standing
     from analysis.triage import Evidence, Judgement
@@ -159,7 +159,7 @@ class Session:
         frame = self._frame(view, now)
         if view.baseline.kind != "version":
             return frame
-        asked = _question(view, frame)
+        asked = Question.of(view, frame)
         told = [feed.answered for feed in self.logs if feed.answered is not None]
         frames = [known.frame for known in told if replace(known, frame=frame) == asked]
         alike = [one for one in frames if (one.step, one.live.length) == (frame.step, frame.live.length)]
@@ -167,7 +167,7 @@ class Session:
 
     def question(self) -> Question:
         """What the feeds are asked."""
-        return _question(self.view, self.frame())
+        return Question.of(self.view, self.frame())
 
     async def _look_back(self, feed: LogFeed | MetricFeed) -> None:
         """Ask a source once how far it reaches back, where the baseline is other days."""
@@ -212,10 +212,10 @@ class Session:
         return self._evidence(self.view, self.clock())
 
     def _evidence(self, view: View, now: float) -> Evidence:
-        from analysis.merging import merge_logs, merge_metrics
+        from analysis.merging import left_out, merge_logs, merge_metrics
         from analysis.triage import Evidence
 
-        question, generation = _question(view, self._frame(view, now)), self.generation
+        question, generation = Question.of(view, self._frame(view, now)), self.generation
         current = {feed for feed in self.feeds if self._answered.get(feed) == generation or feed.covers(question)}
         logs = metrics = None
         queries: Mapping[str, str] = {}
@@ -224,7 +224,8 @@ class Session:
         for feed in self.logs:
             if feed.evidence is not None and feed in current:
                 if logs is not None:
-                    notes += _unlike(logs, feed.evidence, feed.status.name)
+                    missing, name = left_out(logs, feed.evidence), feed.status.name
+                    notes += [f"{name}: feature {f} is left out, another source logs it too" for f in missing]
                 logs = feed.evidence if logs is None else merge_logs(logs, feed.evidence)
                 queries, elapsed = {**feed.queries, **queries}, {**feed.elapsed_s, **elapsed}
         filtered = bool(fields_of(view.where))
@@ -244,8 +245,8 @@ class Session:
         return Evidence(
             logs=logs,
             metrics=metrics,
-            log_sources=tuple(_status(feed, feed in current) for feed in self.logs),
-            metric_sources=tuple(_status(feed, feed in current) for feed in self.metrics),
+            log_sources=tuple(feed.seen(feed in current) for feed in self.logs),
+            metric_sources=tuple(feed.seen(feed in current) for feed in self.metrics),
             queries=queries,
             elapsed_s=elapsed,
             filtered=filtered and not narrowed,
@@ -397,27 +398,3 @@ class Session:
             return await self._values.look(self.logs, cases, self.question(), self.clock())
         except SourceError:
             return False
-
-
-def _question(view: View, frame: Frame) -> Question:
-    models = view.models
-    chosen: Filter = ALL
-    if models:
-        chosen = Eq("model", models[0]) if len(models) == 1 else In("model", models)
-    return Question(frame, conjunction(view.where, chosen), view.baseline, view.end, view.where)
-
-
-def _status(feed: LogFeed | MetricFeed, current: bool) -> SourceStatus:
-    """A feed that has not answered this view yet is loading, unless it fails."""
-    if current or feed.status.state is State.FAILED:
-        return feed.status
-    return replace(feed.status, state=State.LOADING)
-
-
-def _unlike(known: LogEvidence, more: LogEvidence, name: str) -> list[str]:
-    """What a store adds under a name that another store uses for values of its own."""
-    from analysis.evidence import is_dimension
-
-    features = {f: h.bins for f, h in known.features.items() if not is_dimension(h.bins)}
-    left = [f for f, h in more.features.items() if f in features and features[f] != h.bins]
-    return [f"{name}: feature {f} is left out, another source logs it too" for f in left]

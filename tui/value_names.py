@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from analysis.answer import Finding, FindingKey, Snapshot
     from analysis.cases import Case
     from analysis.naming import ValueNames
-    from tui.feeds import LogFeed, Question
+    from tui.feeds import LogFeed
+    from tui.question import Question
 
 NAMED = 8
 """Findings whose values are asked for; the list shows as many without scrolling."""

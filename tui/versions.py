@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from analysis.compare_rows import Sides
     from analysis.evidence import Traffic
     from analysis.rollout import Pairing
-    from tui.feeds import LogFeed, Question
+    from tui.feeds import LogFeed
+    from tui.question import Question
     from tui.session import Session
 
 AGAIN_S = 30.0
