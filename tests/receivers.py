@@ -164,7 +164,7 @@ def receiver(kind: str, script: Sequence[str] = ()) -> Iterator[Receiver]:
         server.server_close()
 
 
-def until(condition: Any, patience_s: float = 20.0) -> None:
+def until(condition: Any, patience_s: float = 60.0) -> None:
     """Wait for a condition.
 
     Raises:

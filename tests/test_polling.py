@@ -35,7 +35,7 @@ async def polling(*stores: Logs, refresh_s: float = 3_600.0) -> AsyncIterator[tu
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the condition is the state of the code under test
             await asyncio.sleep(0.001)
 

@@ -28,6 +28,13 @@ HOUSEKEEPING = {"describe", "watermark", "discover", "condition", "cancel", "clo
 """What is asked at each look, to learn whether there is anything new."""
 
 
+@pytest.fixture(autouse=True)
+def _nothing_comes_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a test takes longer than what is asked anew now and then is left alone for."""
+    monkeypatch.setattr("tui.feeds.RELABEL_S", 86_400.0)
+    monkeypatch.setattr("tui.explaining.EXPLAIN_EVERY_S", 86_400.0)
+
+
 class Asked:
     """The questions that reached the stores, with what they were about."""
 

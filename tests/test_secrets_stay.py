@@ -182,6 +182,7 @@ def test_on_the_screen_in_its_files_and_in_a_crash(world: World, fleet: Path) ->
     assert leaks(world, {"the terminal": seen}) == []
 
 
+@pytest.mark.timeout(600)  # eighteen commands, each a process of its own
 def test_in_everything_that_commands_print_and_keep(world: World, fleet: Path) -> None:
     sources = ["--logs", str(fleet / "logs"), "--prometheus", "metrics", "--at", str(NOW)]
     recording = world.folder / "state" / "fleet.rec"
