@@ -47,7 +47,7 @@ SAMPLE_BYTES = 2 * 2**20
 SAMPLE_ROWS = 4_096
 """Rows per file. Reading only these costs half of a LIMIT, which decodes the whole row group."""
 
-COLUMNS_PER_QUERY = 12
+COLUMNS_PER_QUERY = 5
 """Columns that are looked at together when the mapping is learnt: memory is what the reader holds of each."""
 
 CELLS_PER_QUERY = 40_000_000

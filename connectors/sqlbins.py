@@ -84,13 +84,30 @@ class BinsQuery:
         for name, numeric, (quantiles, top, distinct) in zip(self.names, self.numeric, answers, strict=True):
             if not top:
                 continue
-            if numeric and len(top) > FEW_VALUES:
-                many = SPECIAL_SHARE * distinct[0][1]
-                common = sorted((-count, value) for value, count in top if count >= many)
-                special = [value for _, value in common[:MAX_SPECIAL]]
-                bins[name] = reference_bins([edge for edge, _ in quantiles], special)
-            elif not numeric and distinct[0][0] > max(TOP_CATEGORIES, ID_RATIO * distinct[0][1]):
+            if numeric:
+                bins[name] = number_bins([edge for edge, _ in quantiles], top, distinct[0][1])
+            elif distinct[0][0] > max(TOP_CATEGORIES, ID_RATIO * distinct[0][1]):
                 warnings.append(f"{name} is left out: more than {ID_RATIO:.0%} of its values are distinct")
             else:
-                bins[name] = category_bins([value for value, _ in sorted(top, key=lambda row: (-row[1], row[0]))])
+                bins[name] = category_bins([value for value, _ in sorted(top, key=_by_count)])
         return bins, warnings
+
+
+def number_bins(quantiles: Sequence[float], top: Sequence[tuple[float, int]], counted: int) -> Bins:
+    """Bins of a number: a category per value where there are few.
+
+    Args:
+        quantiles: at `REFERENCE_SHARES`, in any order.
+        top: up to `TOP_CATEGORIES` most frequent values with their rows.
+        counted: rows among which they were counted.
+    """
+    common = sorted(top, key=_by_count)
+    if len(top) <= FEW_VALUES:
+        return category_bins([value for value, _ in common])
+    special = [value for value, count in common[:MAX_SPECIAL] if count >= SPECIAL_SHARE * counted]
+    return reference_bins(quantiles, special)
+
+
+def _by_count(row: tuple[Any, int]) -> tuple[int, Any]:
+    """The most frequent first."""
+    return -row[1], row[0]

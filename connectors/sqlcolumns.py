@@ -151,6 +151,7 @@ class _Rows:
         self.held = slice(low, high)
         """The cells that the batch may have rows of."""
         self._size, self._cell = high - low, cell - low
+        self._firsts: dict[int, Ints] = {}
         runs = np.flatnonzero(np.diff(self._cell, prepend=-1))
         self._runs = runs if len(runs) * _LONG_RUN <= len(cell) else None
         """First rows of equal cells, where these are long."""
@@ -159,7 +160,9 @@ class _Rows:
         """[held, width] rows per cell and place; [N] places below `width`, or one of all rows."""
         import numpy as np
 
-        found = np.bincount(self._cell * width + place, minlength=self._size * width)
+        if width not in self._firsts:
+            self._firsts[width] = self._cell * width
+        found = np.bincount(self._firsts[width] + place, minlength=self._size * width)
         return found.astype(np.int64, copy=False).reshape(-1, width)
 
     def sums(self, values: Floats) -> Floats:
@@ -191,14 +194,15 @@ class _Field:
 
     def add(self, column: Any, rows: _Rows) -> None:
         """[N] values of a batch of rows."""
-        import numpy as np
-
-        place = self._categories(column) if isinstance(self.kind, CategoryBins) else self._bins(column)
-        self.counts[rows.held] += rows.counts(place, self.counts.shape[1])
         if isinstance(self.kind, CategoryBins):
+            self._count(self._categories(column), rows)
             return
-        odd, values = place < _BINS, np.ma.getdata(column)
-        self.sums[rows.held] += rows.sums(np.where(odd, 0.0, values) if odd.any() else values)
+        place, values = self._bins(column)
+        self._count(place, rows)
+        self.sums[rows.held] += rows.sums(values)
+
+    def _count(self, place: NDArray[np.uint8], rows: _Rows) -> None:
+        self.counts[rows.held] += rows.counts(place, self.counts.shape[1])
 
     def _categories(self, column: Any) -> NDArray[np.uint8]:
         import numpy as np
@@ -206,18 +210,22 @@ class _Field:
         place: NDArray[np.uint8] = self._places[np.ma.filled(column, 0)]
         return place
 
-    def _bins(self, column: Any) -> NDArray[np.uint8]:
-        """[N] columns of the counts of [N] numbers; a value on an edge lies above it."""
+    def _bins(self, column: Any) -> tuple[NDArray[np.uint8], Floats]:
+        """[N] columns of the counts of [N] numbers, and these with zero for what has no bin.
+
+        A value on an edge lies above it.
+        """
         import numpy as np
 
-        values = np.ma.getdata(column)
+        values: Floats = np.ma.getdata(column)
         place = np.full(len(values), _BINS, dtype=np.uint8)
         for edge in self._edges:
             place += values >= edge
-        finite = np.isfinite(values)
-        if not finite.all():
-            place[~finite] = _NONFINITE
+        binned = np.isfinite(values)
+        if not binned.all():
+            place[~binned] = _NONFINITE
         null = np.ma.getmask(column)
         if null is not np.ma.nomask:
             place[null] = _NULL
-        return place
+            binned &= ~null
+        return place, values if binned.all() else np.where(binned, values, 0.0)

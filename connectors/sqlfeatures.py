@@ -22,6 +22,7 @@ from connectors.sqlcolumns import (
     cells,
     models_in_order,
 )
+from connectors.sqldrawn import DrawnNumbers, DrawnQuery
 from connectors.sqlhistograms import BinnedQuery, CountedQuery
 from connectors.sqlrows import batches, strings
 
@@ -38,8 +39,8 @@ WAIT_BINS = NumericBins((-math.inf, 0.0, math.inf))
 
 BINNED_PER_QUERY = 40
 COUNTED_PER_QUERY = 5
-"""Features per statement, whether the engine counts them or streams their rows: the drift of 40 features over 2 M rows
-peaks at 290 MB with 5, at 360 with 10 and at 480 with 16, for a tenth more CPU (`bench.drift`)."""
+STREAMED_PER_QUERY = 6
+"""Features per statement, whether the engine counts them or streams their rows."""
 
 
 class FeatureQuestions(Asking):
@@ -104,7 +105,7 @@ class FeatureQuestions(Asking):
         if not 0 < len(models) <= MAX_MODELS or cells(span, step, models) > MAX_CELLS:
             return {}, replies
         found: dict[str, Histogram] = {}
-        for names in batches(mine, COUNTED_PER_QUERY):
+        for names in batches(mine, STREAMED_PER_QUERY):
             query = ColumnsQuery({name: mine[name] for name in names}, models, span, step, d)
             replies.append(await self._ask(spans, where, {"model", *names}, query.sql, 0, partial(ColumnsCount, query)))
             (count,) = replies[-1].folds
@@ -147,14 +148,23 @@ class FeatureQuestions(Asking):
                 replies.append(reply)
             return warnings
 
-        warnings = await look(list(numeric_by_name), thorough=False)
+        numbers = [name for name, numeric in numeric_by_name.items() if numeric]
+        streamed = bool(numbers) and await self._rows_of_files(spans) >= MIN_ROWS
+        for batch in batches(numbers if streamed else [], STREAMED_PER_QUERY):
+            drawn = DrawnQuery(tuple(batch), share, self._dialect)
+            replies.append(await self._ask(spans, where, set(batch), drawn.sql, 0, partial(DrawnNumbers, drawn)))
+            (sample,) = replies[-1].folds
+            bins.update(sample.bins())
+        asked = [name for name, numeric in numeric_by_name.items() if not (numeric and streamed)]
+        warnings = await look(asked, thorough=False)
         # A dimension that tells requests apart is none to be watched, and nobody misses it among the features.
         numeric_by_name |= dict.fromkeys(watched, False)
         await look(watched, thorough=False)
-        if share < 1:
+        if share < 1 and not streamed:
             # A list of few numbers must be complete, or what it lacks would pass for unseen.
             few = [n for n, numeric in numeric_by_name.items() if numeric and not isinstance(bins.get(n), NumericBins)]
             await look(few, thorough=True)
+        bins = {name: bins[name] for name in numeric_by_name if name in bins}
         for dim in watched:
             if isinstance(kind := bins.get(dim), CategoryBins):
                 bins[dim] = replace(kind, dimension=True)

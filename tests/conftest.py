@@ -15,6 +15,12 @@ time.tzset()
 
 import pytest  # noqa: E402
 import pytest_textual_snapshot  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+# The same commit gives the same answer, on a busy machine as well. New examples: `--hypothesis-profile=explore`.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeat", settings.get_profile("explore"), derandomize=True, database=None)
+settings.load_profile("repeat")
 
 SNAPSHOTS = Path(__file__).resolve().parent.parent / "snapshots"
 
