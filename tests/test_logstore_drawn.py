@@ -51,7 +51,7 @@ def _apart(bins: NumericBins) -> np.ndarray[Any, Any]:
     """Edges without those that are another's but for its rounding, which the engine makes between equal values."""
     edges = np.array(bins.edges[1:-1])
     size = np.maximum(np.abs(edges), 1e-9)
-    return edges[np.diff(edges, append=math.inf) > 1e-12 * size]
+    return np.compress(np.diff(edges, append=math.inf) > 1e-12 * size, edges)
 
 
 def _assert_same(found: Bins, expected: Bins) -> None:
