@@ -35,6 +35,7 @@ class Kind(StrEnum):
     STATUS = "status"
     ROLE = "role"
     LINK = "link"
+    CRITERION = "criterion"
     EVIDENCE = "evidence"
     MERGED = "merged"
     RESOLVED = "resolved"

@@ -12,6 +12,7 @@ from typing import Any
 from analysis.answer import PanelStatus, Snapshot
 from analysis.printable import printable
 from analysis.words import duration, measured, percent, quantity, ratio
+from incidents.criteria import criterion_words
 from incidents.events import Kind
 from incidents.reading import History
 from incidents.record import DELIVERY, Incident, Line, Reading, silencer_of
@@ -60,6 +61,8 @@ def as_json(incident: Incident, history: History, snapshot: Snapshot | None = No
         reading["onset"] = utc(reading["onset"])
     for line in (*plain["timeline"], *plain["evidence"]):
         line["t"] = utc(line["t"])
+    for criterion in plain["criteria"]:
+        criterion["t"] = utc(criterion["t"])
     for silence in plain["silences"]:
         silence["until"], silence["told_at"] = utc(silence["until"]), utc(silence["told_at"] or None)
     whole = {
@@ -91,6 +94,7 @@ def as_markdown(
         ["## Summary", "", *_summary(known)],
         ["## Impact", "", *_impact(known)],
         ["## Detection", "", *_detection(known)],
+        *([["## Exit criteria", "", *_criteria(known)]] if known.criteria else []),
         ["## Timeline (UTC)", "", *_timeline(known)],
         ["## Evidence", "", *_evidence(known, screen, replay)],
         ["## Contributing factors", "", "_What had to be true for this to happen? More than one thing._"],
@@ -120,7 +124,8 @@ def handoff(incident: Incident, now: float) -> str:
         f"roles: {', '.join(f'{role} {who}' for role, who in incident.roles.items()) or 'none taken'}",
         f"told: {', '.join(f'{t} {s}' for t, s in incident.told.items()) or 'nobody outside mltriage'}",
     ]
-    lines += [f"done when: {'; '.join(incident.criteria)}"] if incident.criteria else []
+    criteria = "; ".join(criterion_words(i, one) for i, one in enumerate(incident.criteria, 1))
+    lines += [f"done when: {criteria}"] if criteria else []
     lines += [f"silence: {silence_words(one, now)}" for one in incident.silences if held(one, now)][-HANDOFF_SILENCES:]
     spoken = [line for line in incident.timeline if not line.kind.startswith(DELIVERY) and not line.retracted]
     latest = [f"{utc(line.t)} {line.actor.user}: {line.text}" for line in spoken[-(HANDOFF_LINES - len(lines)) :]]
@@ -236,6 +241,12 @@ def _detection(known: Incident) -> Iterable[str]:
         f"Told: {_text(', '.join(f'{name} {utc(t)}' for name, t in told.items()) or 'nobody outside mltriage')}."
     )
     return lines
+
+
+def _criteria(known: Incident) -> Iterable[str]:
+    for one in known.criteria:
+        when = f" ({_text(one.by)}, {utc(one.t)})" if one.met else ""
+        yield f"- [{'x' if one.met else ' '}] {_text(one.text)}{when}"
 
 
 def _first_told(known: Incident) -> dict[str, float]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from analysis.answer import Finding, Segment
+from incidents.criteria import stated
 from incidents.events import Actor, Event, Kind
 from incidents.record import DELIVERY, LATEST, OBSERVED, SEVERITIES, Evidence, Incident, Line, Reading, Status
 from incidents.silencing import ended, silenced, told_of
@@ -52,6 +53,8 @@ def _apply(known: Incident, event: Event) -> tuple[Incident, str]:
             known, text = replace(known, roles={**known.roles, role: who}), f"{role}: {who}"
         case Kind.LINK:
             known = replace(known, links=(*known.links, text))
+        case Kind.CRITERION:
+            known, text = stated(known, event)
         case Kind.EVIDENCE:
             known = _read_as(known, event)
         case Kind.MERGED:
@@ -117,7 +120,6 @@ def _declared(known: Incident, event: Event) -> Incident:
         environment=str(data.get("environment", "")),
         impact=str(data.get("impact", "")),
         labels=_words(data.get("labels")),
-        criteria=tuple(map(str, _items(data.get("criteria")))),
     )
     return _read_as(found, event)
 

@@ -88,6 +88,18 @@ class Evidence:
     """What it is, such as snapshot or screen -> the name of its blob."""
 
 
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """Something that has to hold before an incident may be called resolved."""
+
+    text: str
+    met: bool = False
+    by: str = ""
+    """Who has said last how it stands."""
+    t: float | None = None
+    """Unix seconds of that."""
+
+
 def silencer_of(target: str) -> str:
     """How the silences of an Alertmanager are called among the targets, beside its alerts."""
     return f"silence at {target}"
@@ -156,8 +168,8 @@ class Incident:
     timeline: tuple[Line, ...] = ()
     """Oldest first; every value that a field ever had is in it."""
     evidence: tuple[Evidence, ...] = ()
-    criteria: tuple[str, ...] = ()
-    """What has to hold before it may be called resolved."""
+    criteria: tuple[Criterion, ...] = ()
+    """In the order in which they were stated."""
     references: Mapping[str, str] = field(default_factory=dict)
     """Target -> how it calls this incident."""
     told: Mapping[str, str] = field(default_factory=dict)

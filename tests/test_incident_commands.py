@@ -89,12 +89,17 @@ def test_an_incident_lives_from_the_first_note_to_the_export(run: Run, incident:
         ("severity", short, "1", "--reason", "checkout is down"),
         ("role", short, "commander", "bob"),
         ("link", short, "https://grafana.example.com/d/1"),
+        ("criterion", short, "no Timeout for an hour"),
+        ("criterion", short, "1", "--met"),
+        ("criterion", short, "p99 below 200 ms"),
         ("status", short, "monitoring", "--reason", "rolled back"),
         ("resolve", short, "--reason", "old version serves again"),
     ):
         code, _, err = run("incidents", *arguments)
         assert code == 0, err
         assert f"saved {incident}" in err
+    assert "nobody said that it holds: 2 [ ] p99 below 200 ms" in err
+    assert run("incidents", "criterion", short, "3", "--met")[0] == 1
     _, text, _ = run("incidents", "export", incident)
     for words in ("SEV-1 (checkout is down)", "feature store answers slowly", "- bob, commander", "| resolved |"):
         assert words in text

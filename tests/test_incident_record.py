@@ -108,7 +108,7 @@ KEYS = (
     "blobs",
     "notify",
     "labels",
-    "criteria",
+    "state",
 )
 ODD = st.none() | st.text(max_size=4) | st.integers() | st.lists(st.text(max_size=2), max_size=2) | st.just({"a": 1})
 

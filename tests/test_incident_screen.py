@@ -118,7 +118,7 @@ async def test_the_card_keeps_what_is_typed_and_ticked(fleet: Path, store: Path)
         await pilot.press("F", "tab")
         app.screen.query_one("#title", Input).value = "canary 42 is slow"
         await pilot.press("1", "tab", *"all", "tab", *"back")
-        await pilot.press("tab", *"ann", "tab", *"chat.example/1", "tab", "tab", "space")
+        await pilot.press("tab", *"ann", "tab", *"chat.example/1", "tab", *"quiet", "tab", "tab", "space")
         app.screen.query_one("#tell-1", Tick).focus()
         await pilot.press("space", "enter")
         await until(pilot, lambda: isinstance(app.screen, MainScreen))
@@ -126,6 +126,7 @@ async def test_the_card_keeps_what_is_typed_and_ticked(fleet: Path, store: Path)
     assert (incident.title, incident.severity, incident.impact) == ("canary 42 is slow", 1, "all")
     assert "back" in [line.text for line in incident.timeline]
     assert (incident.roles, incident.links) == ({"commander": "ann"}, ("chat.example/1",))
+    assert [one.text for one in incident.criteria] == ["quiet"]
     assert set(incident.evidence[0].blobs) == {"snapshot"}
     assert set(incident.told) == {"pager"}
 
@@ -223,6 +224,14 @@ async def test_another_engineers_incident_appears_and_is_changed_here(fleet: Pat
         await until(pilot, lambda: kept(chosen)[0].links == ("wiki/7",))
         assert kept(chosen)[0].roles["commander"] == "dan"
         await until(pilot, lambda: any("commander dan" in line for line in text_of(panel)))
+        await pilot.press("X", *"quiet", "enter")
+        await until(pilot, lambda: len(kept(chosen)[0].criteria) == 1)
+        await until(pilot, lambda: any("1 [ ] quiet" in line for line in text_of(panel)))
+        await pilot.press("X", *"met", "space", *"2", "enter")
+        assert "the incident has 1" in str(app.main.query_one(Prompt).query_one("#problem").render())
+        app.main.query_one(Input).value = "met 1"
+        await pilot.press("enter")
+        await until(pilot, lambda: kept(chosen)[0].criteria[0].met)
         await pilot.press("T", *"asleep", "enter")
         assert "one of: investigating" in str(app.main.query_one(Prompt).query_one("#problem").render())
         app.main.query_one(Input).value = "resolved rolled back"

@@ -36,6 +36,8 @@ class Wish:
     commander: str = ""
     """Who leads."""
     link: str = ""
+    criteria: tuple[str, ...] = ()
+    """What has to hold before it is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ def _after(wish: Wish) -> Iterator[tuple[Kind, Mapping[str, Any]]]:
         yield Kind.ROLE, {"role": "commander", "who": wish.commander}
     if wish.link:
         yield Kind.LINK, {"text": wish.link}
+    for text in wish.criteria:
+        yield Kind.CRITERION, {"text": text}
     if wish.note:
         yield Kind.NOTE, {"text": wish.note}
 

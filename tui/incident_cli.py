@@ -38,6 +38,7 @@ _incident = click.argument("incident", metavar="INCIDENT")
 @click.option("--title", metavar="TEXT", help="Instead of the suggested title; flags even where nothing was found.")
 @click.option("--severity", type=click.IntRange(1, 5), help="Instead of the suggested one; 1 is the worst.")
 @click.option("--note", default="", metavar="TEXT", help="First line after it.")
+@click.option("--done-when", multiple=True, metavar="TEXT", help="What must hold before it is over; repeatable.")
 @click.option("--join", metavar="INCIDENT", help="Add the evidence to this incident.")
 @click.option("--new", is_flag=True, help="Declare another, even where one is open about the same.")
 @click.option("--drill", is_flag=True, help="An exercise.")
@@ -53,6 +54,7 @@ def flag(
     title: str | None,
     severity: int | None,
     note: str,
+    done_when: tuple[str, ...],
     join: str | None,
     new: bool,
     drill: bool,
@@ -75,7 +77,8 @@ def flag(
     from tui.incident_commands import flag as flag_it
 
     telling = Telling(() if no_notify else to or None, wait)
-    return flag_it(options, Wish(finding, title, severity, note, join, new, drill, dry_run), telling)
+    wish = Wish(finding, title, severity, note, join, new, drill, dry_run, criteria=done_when)
+    return flag_it(options, wish, telling)
 
 
 @click.group()
@@ -175,6 +178,20 @@ def link(ctx: click.Context, /, incident: str, url: str) -> int:
     from incidents.events import Kind
 
     return _change(ctx, incident, Kind.LINK, {"text": url})
+
+
+@incidents.command()
+@_incident
+@click.argument("text", metavar="TEXT|NUMBER")
+@click.option("--met", "state", flag_value="met", help="It holds now.")
+@click.option("--drop", "state", flag_value="dropped", help="It need not hold.")
+@click.option("--open", "state", flag_value="open", help="It does not hold.  [default]")
+@click.pass_context
+def criterion(ctx: click.Context, /, incident: str, text: str, state: str | None) -> int:
+    """Say what must hold before it is over; of one that is known, by its text or number, how it stands."""
+    from tui.incident_commands import criterion as state_it
+
+    return state_it(options_of(ctx), incident, text, state, _telling(ctx))
 
 
 @incidents.command()

@@ -84,11 +84,16 @@ def _flagged(
 
 def change(options: Options, typed: str, kind: Kind, data: Mapping[str, Any], telling: Telling) -> int:
     """Add one event to an incident, and tell the targets that know of it."""
+    from incidents.closing import CLOSING, still_silent, still_unmet
     from incidents.journal import NotSavedError
 
     journal = open_journal(options)
     try:
         saved = add(journal, options, find(journal, typed), kind, data, telling)
+        if kind in CLOSING:
+            known = record(journal, saved.event.incident)
+            for line in filter(None, (still_silent(known, time.time()), still_unmet(known))):
+                _say(printable(line, 2_000))
         return _told(journal, saved) or outgoing.deliver(journal, options, telling)
     except UnknownIncidentError as error:
         return _refuse(str(error))
@@ -96,6 +101,29 @@ def change(options: Options, typed: str, kind: Kind, data: Mapping[str, Any], te
         return _not_saved(error)
     finally:
         journal.close()
+
+
+def criterion(options: Options, typed: str, text: str, state: str | None, telling: Telling) -> int:
+    """Add an exit criterion to an incident, or say how one that it has stands.
+
+    Args:
+        text: what has to hold, or the number of a known one.
+        state: open, met or dropped; None adds one.
+    """
+    from incidents.criteria import OPEN, meant
+    from incidents.events import Kind
+
+    journal = open_journal(options)
+    try:
+        known = record(journal, find(journal, typed)).criteria
+        meant_text = meant(known, text.strip())
+    except (UnknownIncidentError, ValueError) as error:
+        return _refuse(str(error))
+    finally:
+        journal.close()
+    if state not in (None, OPEN) and all(one.text != meant_text for one in known):
+        return _refuse(f"{typed} has no exit criterion {meant_text!r}: `mltriage incidents show` numbers them")
+    return change(options, typed, Kind.CRITERION, {"text": meant_text, "state": state or OPEN}, telling)
 
 
 def merge(options: Options, typed: str, into: str, telling: Telling) -> int:

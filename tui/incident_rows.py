@@ -112,6 +112,7 @@ def _beside(known: Incident, seen: Sequence[Mark]) -> Iterator[Line]:
 
 
 def _facts(watched: Watched, now: float, heard: Mapping[str, Heard]) -> Iterator[tuple[str, str]]:
+    from incidents.criteria import criterion_words
     from incidents.export import reading_words, scope, times, utc
     from incidents.silencing import silence_words
 
@@ -126,6 +127,8 @@ def _facts(watched: Watched, now: float, heard: Mapping[str, Heard]) -> Iterator
     declared = f", declared {duration(took.declare)} later" if took.declare is not None else ""
     resolved = f", resolved after {duration(took.resolve)}" if took.resolve is not None else ""
     yield "since", f"{onset}{declared}{resolved}"
+    for i, criterion in enumerate(known.criteria, 1):
+        yield "exit" if i == 1 else "", criterion_words(i, criterion)
     yield "signal", reading_words(known.readings[0]) if known.readings else ""
     yield "impact", known.impact
     yield "roles", ", ".join(f"{role} {who}" for role, who in known.roles.items())

@@ -79,6 +79,7 @@ KEYS = (
     Key("status", "T", "T", "status", "another status of the incident at hand: mitigating, resolved, false alarm ..."),
     Key("role", "R", "R", "role", "who has which role in the incident at hand: commander, scribe, comms, operations"),
     Key("link", "L", "L", "link", "add a link to the incident at hand: a dashboard, a chat, a change"),
+    Key("criterion", "X", "X", "criterion", "exit criterion of the incident at hand, or how one stands: met 1"),
     Key("write_mode", "W", "W", "write_mode", "write mode on or off: Z and P need it; unused it ends after 5 minutes"),
     Key("silence", "Z", "Z", "silence", "in write mode: hold back alerts of the incident at hand; again: end, extend"),
     Key("page", "P", "P", "page_somebody", "in write mode: page whoever is on call about the incident at hand"),

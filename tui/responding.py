@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import work
 
+from tui import typed
 from tui.comparing import Comparing
 from tui.completion import starting
 from tui.screens.prompt import Prompt
@@ -32,17 +33,13 @@ if TYPE_CHECKING:
     from tui.options import Options
     from tui.screens.card import Filled
     from tui.session import Session
+    from tui.typed import Typed
 
 LOOK_EVERY_S = 1.0
 """Another engineer's change is on the screen after this."""
 
-ROLES = ("commander", "scribe", "comms", "operations")
-"""Roles that are offered; any other word will do."""
-
-SAID = {"silenced": "silence", "unsilenced": "end of a silence", "paged": "page"}
+SAID = {"silenced": "silence", "unsilenced": "end of a silence", "paged": "page", "criterion": "exit criterion"}
 """What is said to be saved, where the kind of its event is no word for that."""
-
-CLOSED = ("resolved", "false alarm")
 
 PATIENCE_S = 0.03
 """How long Enter waits for the panels of the other models."""
@@ -163,9 +160,8 @@ class Responding(Comparing):
             return await self._save(filled, snapshot, finding, screen, draft)
 
         def text(filled: Filled) -> str:
-            facts = {
-                name: getattr(filled, name) for name in ("title", "severity", "impact", "note", "commander", "link")
-            }
+            names = ("title", "severity", "impact", "note", "commander", "link", "criterion")
+            facts = {name: getattr(filled, name) for name in names}
             known = "".join(f"{name}: {value}\n" for name, value in facts.items() if value)
             return f"INCIDENT, not saved by mltriage\n{known}model: {snapshot.focus}\nwhy: {reason}\n\n{screen}"
 
@@ -204,6 +200,7 @@ class Responding(Comparing):
                 note=filled.note,
                 drill=filled.drill,
                 commander=filled.commander,
+                criteria=(filled.criterion,) if filled.criterion else (),
                 link=filled.link,
             )
             telling = flagging.Telling(filled.targets)
@@ -254,7 +251,7 @@ class Responding(Comparing):
         """Type a line for the timeline."""
         from incidents.events import Kind
 
-        self._ask("note", Kind.NOTE, lambda text: {"text": text} if text else "an empty note says nothing")
+        self._ask("note", Kind.NOTE, lambda text, _: typed.read_text(text, "an empty note says nothing"))
 
     def action_severity(self) -> None:
         """Type another severity."""
@@ -262,14 +259,7 @@ class Responding(Comparing):
         from incidents.record import SEVERITIES
 
         words = tuple(map(str, SEVERITIES))
-
-        def read(text: str) -> Mapping[str, Any] | str:
-            level, _, reason = text.partition(" ")
-            if level not in words:
-                return "1 (worst) to 5, then why"
-            return {"severity": int(level), "reason": reason.strip()}
-
-        self._ask("severity", Kind.SEVERITY, read, words)
+        self._ask("severity", Kind.SEVERITY, lambda text, _: typed.read_severity(text, words), lambda _: words)
 
     def action_status(self) -> None:
         """Type another status."""
@@ -277,59 +267,64 @@ class Responding(Comparing):
         from incidents.record import Status
 
         words = tuple(map(str, Status))
-
-        def read(text: str) -> Mapping[str, Any] | str:
-            found = next((word for word in words if text == word or text.startswith(f"{word} ")), None)
-            if found is None:
-                return f"one of: {', '.join(words)}"
-            return {"status": found, "text": text.removeprefix(found).strip()}
-
-        self._ask("status", Kind.STATUS, read, words)
+        self._ask("status", Kind.STATUS, lambda text, _: typed.read_status(text, words), lambda _: words)
 
     def action_role(self) -> None:
         """Type who has which role; without a name it is whoever types."""
         from incidents.events import Kind, this_actor
 
-        def read(text: str) -> Mapping[str, Any] | str:
-            role, _, who = text.partition(" ")
-            if not role:
-                return f"a role, and who: {ROLES[0]} alice"
-            return {"role": role, "who": who.strip() or this_actor().user}
-
-        self._ask("role", Kind.ROLE, read, ROLES)
+        me = this_actor().user
+        self._ask("role", Kind.ROLE, lambda text, _: typed.read_role(text, me), lambda _: typed.ROLES)
 
     def action_link(self) -> None:
         """Type the address of something that belongs to it."""
         from incidents.events import Kind
 
-        self._ask("link", Kind.LINK, lambda text: {"text": text} if text else "an empty link leads nowhere")
+        self._ask("link", Kind.LINK, lambda text, _: typed.read_text(text, "an empty link leads nowhere"))
+
+    def action_criterion(self) -> None:
+        """Type what has to hold before it is over, or how a criterion stands."""
+        from incidents.events import Kind
+
+        self._ask(
+            "exit criterion",
+            Kind.CRITERION,
+            lambda text, known: typed.read_criterion(text, known.criteria),
+            lambda known: typed.criterion_offers(known.criteria),
+        )
 
     def _ask(
-        self, what: str, kind: Kind, read: Callable[[str], Mapping[str, Any] | str], words: Sequence[str] = ()
+        self,
+        what: str,
+        kind: Kind,
+        read: Callable[[str, Incident], Typed],
+        words: Callable[[Incident], Sequence[str]] = lambda _: (),
     ) -> None:
-        incident = self.incident_at_hand
-        if incident is None:
+        row = self.incident_at_hand
+        if row is None:
             self.notify("no open incident: F flags one", severity="warning")
             return
 
         def take(text: str) -> str | None:
-            data = read(text.strip())
+            data = read(text.strip(), self.known(row.id))
             if isinstance(data, str):
                 return data
-            self.add_event(incident.id, kind, data)
+            self.add_event(row.id, kind, data)
             return None
 
         async def complete(text: str) -> Sequence[str]:
-            return starting(words, text)
+            return starting(words(self.known(row.id)), text)
 
-        self.main.query_one(Prompt).ask(f"{what} for {incident.id}", take, "", complete)
+        self.main.query_one(Prompt).ask(f"{what} for {row.id}", take, "", complete)
 
     @work(group="journal", exit_on_error=False)
     async def add_event(self, incident: str, kind: Kind, data: Mapping[str, Any], *, asked: str = "") -> None:
         """Bring one event to the disk, queued for the targets that know of the incident and the one asked to act."""
+        from incidents.closing import CLOSING, still_silent, still_unmet
         from incidents.flagging import seen
         from incidents.journal import NotSavedError
         from tui.flagging import Telling, add
+        from tui.incident_store import record
 
         journal = await self.journal()
         if self.snapshot is not None:
@@ -345,9 +340,12 @@ class Responding(Comparing):
             self.notify(f"NOT SAVED: {kind} {said}: {error}; {copied.words}", severity="error", timeout=LOUD_S)
             return
         self._tell(journal, saved, f"saved {SAID.get(kind, kind)} of {incident}")
-        if data.get("status") in CLOSED and (left := self.silences_of(incident)):
-            words = "; ".join(words for _, words in left)
-            self.notify(f"still silent: {words}. W and Z end that", severity="warning", timeout=LOUD_S)
+        if kind in CLOSING:
+            known = await asyncio.to_thread(record, journal, incident)
+            silent, missing = still_silent(known, self.wall(), self.heard), still_unmet(known)
+            for line in (silent and f"{silent}. W and Z end that", missing and f"{missing}. X says what is met"):
+                if line:
+                    self.notify(line, severity="warning", timeout=LOUD_S)
 
     def silences_of(self, incident: str) -> list[tuple[Silence, str]]:
         """The silences of an incident that hold alerts back as far as is known, with their words."""

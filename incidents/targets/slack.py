@@ -24,7 +24,8 @@ class Slack(Unasked):
 
     def wants(self, kind: str) -> bool:
         """What a channel talks about."""
-        return kind in base.OPENING | base.CLOSING | base.UPDATES | {Kind.NOTE, Kind.SILENCED, Kind.UNSILENCED}
+        spoken = {Kind.NOTE, Kind.CRITERION, Kind.SILENCED, Kind.UNSILENCED}
+        return kind in base.OPENING | base.CLOSING | base.UPDATES | spoken
 
     def patience_s(self, kind: str) -> float:
         """A message may come late: it bears its time."""

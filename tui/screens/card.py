@@ -56,6 +56,8 @@ class Filled:
     commander: str = ""
     """Who leads."""
     link: str = ""
+    criterion: str = ""
+    """What has to hold before it is over."""
 
 
 Save = Callable[[Filled], Awaitable[str | None]]
@@ -176,6 +178,8 @@ class CardScreen(ModalScreen[None]):
             leads = Input(placeholder="who leads; empty: nobody yet", id="commander")
             yield from _field("commander", leads)
             yield from _field("link", Input(placeholder="a dashboard, a chat, a change", id="link"))
+            over = Input(placeholder="what must hold before it is over", id="criterion")
+            yield from _field("done when", over)
             yield from _field("keep", *(Tick(name, id=f"keep-{i}") for i, name in enumerate(offer.evidence)))
             if offer.targets:
                 yield from _field("tell", *(Tick(name, id=f"tell-{i}") for i, name in enumerate(offer.targets)))
@@ -186,7 +190,7 @@ class CardScreen(ModalScreen[None]):
                 yield from _field("tell", Label("no targets configured: saved here only"))
             yield from _field("exercise", Tick("a drill", on=offer.drill, id="drill", disabled=joins))
             yield Label("", id="problem", markup=False)
-            yield Label("Enter saves   Tab next field   Space ticks   1-5 severity   Esc cancels", id="keys")
+            yield Label("Enter saves   Tab next field   Space ticks   Esc cancels", id="keys")
 
     def on_mount(self) -> None:
         for field in self.query(Input):
@@ -214,6 +218,7 @@ class CardScreen(ModalScreen[None]):
             note=self.query_one("#note", Input).value.strip(),
             commander=self.query_one("#commander", Input).value.strip(),
             link=self.query_one("#link", Input).value.strip(),
+            criterion=self.query_one("#criterion", Input).value.strip(),
             drill=self.query_one("#drill", Tick).on,
             join=offer.alike[0] if offer.alike is not None and self.query_one("#join", Tick).on else None,
             evidence=self._ticked("keep", offer.evidence),

@@ -91,11 +91,12 @@ class Prompt(Horizontal):
     @work(exclusive=True, group="complete", exit_on_error=False)
     async def _look_up(self, text: str) -> None:
         """Find completions; keys go on meanwhile, and a later character takes the place of this one."""
-        self._show_offers(tuple(await self._complete(text)))
+        self._show_offers(tuple(await self._complete(text)), text)
 
-    def _show_offers(self, offers: tuple[str, ...]) -> None:
+    def _show_offers(self, offers: tuple[str, ...], typed: str = "") -> None:
+        """Name the offers, without the words that are typed already."""
         self._offers, self._offer, self._chosen = offers, -1, None
-        words = [printable(offer.rsplit(" ", 1)[-1], 40) for offer in offers[:OFFERED]]
+        words = [printable(without(typed[: typed.rfind(" ") + 1], offer), 40) for offer in offers[:OFFERED]]
         more = " …" if len(offers) > OFFERED else ""
         self.query_one("#offers", Label).update(f" {'  '.join(words)}{more} " if words else "")
 
@@ -118,3 +119,8 @@ class Prompt(Horizontal):
         self.workers.cancel_group(self, "complete")
         self.remove_class("-open")
         self.screen.focus_previous()
+
+
+def without(typed: str, offer: str) -> str:
+    """What an offer adds to the words that are typed."""
+    return offer[len(typed) :] if offer.lower().startswith(typed.lower()) else offer
