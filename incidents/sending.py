@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CONNECT_S = 5.0
 ANSWER_S = 10.0
 REASON_CHARS = 300
+OVER = "it was over there already"
 ANSWER_BYTES = 64 * 1024
 LONG_ANSWER_BYTES = 8 * 1024 * 1024
 """Of a list that has no pages, such as all alerts."""
@@ -80,7 +81,7 @@ async def attempt(
             reason = f"cannot tell whether it arrived: {asked.reason}"
             return Outcome(State.RETRY, reason, asked.after_s, maybe_arrived=True)
         if target.told(message, content):
-            return Outcome(State.OK, "had arrived before")
+            return Outcome(State.OK, OVER if target.ends(message) else "had arrived before")
     try:
         request = target.request(message, secret, now())
     except ValueError as error:
@@ -88,9 +89,20 @@ async def attempt(
     outcome, content = await exchange(client, request, secret)
     if outcome.state is State.OK:
         return Outcome(State.OK, reference=printable(masked(target.reference(content), [secret]), 100))
+    if outcome.status is not None and target.ends(message) and await _gone(client, target, message, secret):
+        return Outcome(State.OK, OVER)
     if outcome.state is State.UNKNOWN and (target.repeatable or target.probe(message, secret) is not None):
         return Outcome(State.RETRY, outcome.reason, maybe_arrived=True)
     return outcome
+
+
+async def _gone(client: httpx.AsyncClient, target: Target, message: Message, secret: str) -> bool:
+    """Whether a target that refused to end something says that it is not there."""
+    probe = target.probe(message, secret)
+    if probe is None:
+        return False
+    asked, content = await exchange(client, probe, secret, LONG_ANSWER_BYTES)
+    return asked.state is State.OK and target.told(message, content)
 
 
 async def exchange(

@@ -94,6 +94,9 @@ class Target(Protocol):
     def told(self, message: Message, answer: bytes) -> bool:
         """Whether the answer to `probe` says so."""
 
+    def ends(self, message: Message) -> bool:
+        """Whether the event ends something there: a refusal may mean that there is nothing to end any more."""
+
     def reference(self, answer: bytes) -> str:
         """How it calls the incident, from its answer; empty where it does not say."""
 
@@ -109,6 +112,10 @@ class Unasked:
 
     def told(self, message: Message, answer: bytes) -> bool:
         """Never asked."""
+        return False
+
+    def ends(self, message: Message) -> bool:
+        """Nothing that could be gone."""
         return False
 
     def reference(self, answer: bytes) -> str:

@@ -60,6 +60,10 @@ class Grafana:
         except ValueError:
             return False
 
+    def ends(self, message: Message) -> bool:
+        """An annotation stays."""
+        return False
+
     def reference(self, answer: bytes) -> str:
         """The number of the annotation."""
         try:

@@ -48,7 +48,7 @@ class Silences:
         """The silence that the event describes, or its end; see `Target.request`."""
         event = message.event
         reference = str(event.data.get("reference", ""))
-        if event.kind == Kind.UNSILENCED:
+        if self.ends(message):
             if not reference:
                 raise ValueError("the event does not say which silence")
             return Request("DELETE", self._one(reference), _headers(secret))
@@ -64,20 +64,25 @@ class Silences:
         return Request("POST", f"{self._api}/silences", _headers(secret), as_json(silence))
 
     def probe(self, message: Message, secret: str) -> Request | None:
-        """The silences with the same matchers; of an end, the silence itself."""
-        if message.event.kind == Kind.UNSILENCED:
-            return Request("GET", self._one(str(message.event.data.get("reference", ""))), _headers(secret))
+        """The silences with the same matchers; of an end all of them, so that one that is not there is told as gone."""
+        if self.ends(message):
+            return standing_request(self.url, secret)
         query = "&".join(f"filter={quote(str(matcher))}" for matcher in _matchers(message))
         return Request("GET", f"{self._api}/silences?{query}", _headers(secret))
 
     def told(self, message: Message, answer: bytes) -> bool:
-        """Whether one of them is that of the event; of an end, whether the silence is over."""
+        """Whether one of them is that of the event; of an end, whether the silence is over or not there any more."""
+        reference = str(message.event.data.get("reference", ""))
         try:
-            if message.event.kind == Kind.UNSILENCED:
-                return not _active(json.loads(answer))
-            return any(message.event.id in str(silence.get("comment", "")) for silence in json.loads(answer))
-        except (ValueError, AttributeError, KeyError, TypeError):
+            if self.ends(message):
+                return not any(one["id"] == reference and _active(one) for one in _items(answer, "silences"))
+            return any(message.event.id in str(one.get("comment", "")) for one in _items(answer, "silences"))
+        except (ValueError, KeyError, TypeError):
             return False
+
+    def ends(self, message: Message) -> bool:
+        """Whether it is the end of a silence."""
+        return message.event.kind == Kind.UNSILENCED
 
     def reference(self, answer: bytes) -> str:
         """The id of the silence."""
