@@ -14,7 +14,7 @@ from widgets.text import NONE, age, clock, wrap
 SIDE_BY_SIDE = 160
 """Cells from which on the detail stands beside the list."""
 
-KEYS = "a note  S severity  T status  X exit  R role  L link  y copy  Enter whole; W then Z, P"
+KEYS = "a note  S level  T status  X exit  R role  L link  y copy  Enter all  W then Z P"
 KEYS_CLOSED = "a note  T status, to open it again  L link  y copy  Enter whole"
 """What can be done with an incident, where there is room to say it."""
 
