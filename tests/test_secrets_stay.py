@@ -23,12 +23,13 @@ __all__ = ["fleet"]
 ROOT = str(Path(__file__).resolve().parent.parent)
 SECRET = "canary0123456789abcdef0123456789"
 SCREEN = """
-import sys
+import os, sys
+from pathlib import Path
 from tui.app import Triage
 from tui.cli import main
 
 def broken(self):
-    words = self.session.outside.silences
+    held = (Path(os.environ["MLTRIAGE_CONFIG"]).parent / "own" / "pager").read_text()
     raise RuntimeError("a defect")
 
 Triage.action_zone = broken
@@ -175,7 +176,8 @@ def test_on_the_screen_in_its_files_and_in_a_crash(world: World, fleet: Path) ->
         program.type("z")
         program.wait_for_end(30)
         seen = program.raw.decode("utf-8", "replace")
-    assert "a defect" in seen
+    assert "mltriage has a defect and has ended: RuntimeError: a defect" in seen
+    assert len([path for path in world.kept() if "/crashes/" in path]) == 1
     assert world.servers["pager"].taken[0]["routing_key"] == SECRET
     assert len([path for path in world.kept() if path.endswith(".svg")]) == 1
     assert any("tui" in command or "SCREEN" in command for command in world.commands)

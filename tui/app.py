@@ -249,6 +249,18 @@ class Triage(Acting):
                 f"model {row.model}", "put in focus", lambda m=row.model: self.ask(replace(self.view, focus=m))
             )
 
+    def _fatal_error(self) -> None:
+        """Say where it broke: Textual's own words would show every variable, and one may hold a secret."""
+        from rich.text import Text
+
+        from tui.crash import EX_SOFTWARE, told
+
+        self._return_code = EX_SOFTWARE
+        error = sys.exc_info()[1] or self._exception
+        if error is not None and not self._exit_renderables:  # what breaks after it is broken by it
+            self._exit_renderables.append(Text(told(error)))
+        self._close_messages_no_wait()
+
     async def on_unmount(self) -> None:
         if self.poller is not None:
             await self.poller.stop()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,7 +17,6 @@ import click
 from tui.cli_options import EX_USAGE, bad_flag, given, look, resolve, sources, view
 from tui.incident_cli import flag, incidents, record, replay
 
-EX_SOFTWARE = 70
 EX_INTERRUPTED = 130
 EX_PIPE = 141
 _POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -203,6 +201,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.Abort:
         status = EX_INTERRUPTED
     except Exception as error:
-        traceback.print_exc()
+        from tui.crash import EX_SOFTWARE, told
+
+        sys.stderr.write(told(error))
         raise SystemExit(EX_SOFTWARE) from error
     sys.exit(status)
