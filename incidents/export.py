@@ -17,6 +17,7 @@ from incidents.events import Kind
 from incidents.reading import History
 from incidents.record import DELIVERY, Incident, Line, Reading, silencer_of
 from incidents.silencing import held, silence_words
+from incidents.suspects import suspect_words, suspects
 
 SCHEMA = 1
 HANDOFF_LINES = 12
@@ -27,6 +28,9 @@ QUIET = (Kind.NOTIFY_QUEUED, Kind.NOTIFY_SENDING, Kind.NOTIFY_OK, Kind.NOTIFY_RE
 CLOSING = (Kind.STATUS, Kind.RESOLVED)
 HANDOFF_SILENCES = 2
 """Silences that the next shift is told of, the newest that last; one line stays for what happened last."""
+QUERY_CHARS = 1_000
+"""A longer query was written by a program, and is run again by one."""
+
 TEXT_CHARS = 100_000
 """A query that was cut short cannot be run again."""
 
@@ -79,7 +83,12 @@ def as_json(incident: Incident, history: History, snapshot: Snapshot | None = No
 
 
 def as_markdown(
-    incident: Incident, snapshot: Snapshot | None = None, screen: str = "", *, replay: str = "mltriage replay"
+    incident: Incident,
+    snapshot: Snapshot | None = None,
+    screen: str = "",
+    *,
+    replay: str = "mltriage replay",
+    again: str = "",
 ) -> str:
     """The draft of a postmortem: what is known stands there, what only people know is asked for.
 
@@ -87,6 +96,7 @@ def as_markdown(
         snapshot: the numbers that were kept.
         screen: the text that was on the screen or in the report.
         replay: the command that opens what was kept.
+        again: the command that asks the sources the same question again; empty where they are gone.
     """
     known = incident
     sections = [
@@ -97,10 +107,10 @@ def as_markdown(
         *([["## Exit criteria", "", *_criteria(known)]] if known.criteria else []),
         ["## Timeline (UTC)", "", *_timeline(known)],
         ["## Evidence", "", *_evidence(known, screen, replay)],
-        ["## Contributing factors", "", "_What had to be true for this to happen? More than one thing._"],
+        ["## Contributing factors", "", *_factors(known)],
         ["## Action items", "", "| what | who | by when |", "| --- | --- | --- |", "| | | |"],
         ["## Responders", "", *_responders(known)],
-        *([["## Queries to run again", "", *_queries(snapshot)]] if snapshot is not None else []),
+        *([["## Queries to run again", "", *_queries(snapshot, again)]] if snapshot is not None else []),
     ]
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
@@ -111,19 +121,24 @@ def handoff(incident: Incident, now: float) -> str:
     Args:
         now: unix seconds, for ages.
     """
+    near = suspects(incident)[:1] if incident.onset is not None else ()
+    roles = ", ".join(f"{role} {who}" for role, who in incident.roles.items()) or "no role taken"
+    told = ", ".join(f"{target} {state}" for target, state in incident.told.items()) or "nobody outside mltriage"
     lines = [
         f"{incident.id} SEV-{incident.severity} {incident.status}{' DRILL' if incident.drill else ''}"
-        f"{f', merged into {incident.merged_into}' if incident.merged_into else ''}",
+        f"{f', merged into {incident.merged_into}' if incident.merged_into else ''}"
+        f"{f': {incident.severity_reason}' if incident.severity_reason else ''}",
         f"what: {incident.title}",
         f"where: {scope(incident) or 'not narrowed down'}",
         f"since: {utc(incident.onset) or 'no onset could be told'}"
         f"{f' ({duration(now - incident.onset)} ago)' if incident.onset is not None else ''}"
-        f", declared {utc(incident.declared)} by {incident.declared_by.user if incident.declared_by else '?'}",
+        f", declared {utc(incident.declared)} by {incident.declared_by.user if incident.declared_by else '?'}"
+        f"{''.join(f'; {suspect_words(one, incident.onset or 0.0)}' for one in near)}",
         f"signals: {'; '.join(reading_words(r) for r in incident.readings[:3]) or 'none kept'}",
         f"impact: {incident.impact or 'not written down yet'}",
-        f"roles: {', '.join(f'{role} {who}' for role, who in incident.roles.items()) or 'none taken'}",
-        f"told: {', '.join(f'{t} {s}' for t, s in incident.told.items()) or 'nobody outside mltriage'}",
+        f"who: {roles}; told: {told}",
     ]
+    lines += [f"links: {'  '.join(incident.links)}"] if incident.links else []
     criteria = "; ".join(criterion_words(i, one) for i, one in enumerate(incident.criteria, 1))
     lines += [f"done when: {criteria}"] if criteria else []
     lines += [f"silence: {silence_words(one, now)}" for one in incident.silences if held(one, now)][-HANDOFF_SILENCES:]
@@ -207,8 +222,8 @@ def _impact(known: Incident) -> list[str]:
         return lines
     lines += [
         "",
-        "| signal | model | before | during | ratio | where | rows |",
-        "| --- | --- | ---: | ---: | ---: | --- | ---: |",
+        "| signal | model | before | during | ratio | where | rows | in words |",
+        "| --- | --- | ---: | ---: | ---: | --- | ---: | --- |",
     ]
     for r in known.readings:
         times_ = ratio(r.now, r.baseline) if r.now is not None and r.baseline is not None else ""
@@ -223,9 +238,28 @@ def _impact(known: Incident) -> list[str]:
             times_,
             f"{where}{share}",
             quantity(r.n),
+            r.title,
         )
         lines.append("| " + " | ".join(_text(cell) for cell in cells) + " |")
-    return lines
+    return [*lines, *_failed_more(known)]
+
+
+def _failed_more(known: Incident) -> Iterable[str]:
+    """How many requests of the window failed that would not have failed before."""
+    for r in known.readings:
+        if r.signal == "error" and r.now is not None and r.baseline is not None and r.now > r.baseline:
+            more, whole = quantity((r.now - r.baseline) * r.n), quantity(r.n)
+            yield from (
+                "",
+                f"About {more} of {whole} requests ended in {_text(r.subject or 'an error')} beyond the usual.",
+            )
+
+
+def _factors(known: Incident) -> Iterable[str]:
+    """What may have brought it about, for people to judge."""
+    for one in suspects(known):
+        yield f"- {_text(suspect_words(one, known.onset or 0.0))}: a cause?"
+    yield from ("", "_What had to be true for this to happen? More than one thing._")
 
 
 def _detection(known: Incident) -> Iterable[str]:
@@ -286,9 +320,17 @@ def _evidence(known: Incident, screen: str, replay: str) -> Iterable[str]:
     return lines
 
 
-def _queries(snapshot: Snapshot) -> Iterable[str]:
-    for name, query in queries(snapshot).items():
-        yield from (f"{name}:", "", *_fenced(query), "")
+def _queries(snapshot: Snapshot, again: str) -> Iterable[str]:
+    """How to ask again, and each query that a reader can take in; of the others where they stand."""
+    if again:
+        yield from ("All of them at once, as they were asked:", "", *_fenced(again), "")
+    found = queries(snapshot)
+    for name, query in found.items():
+        if len(query) <= QUERY_CHARS:
+            yield from (f"{name}:", "", *_fenced(query), "")
+    long = [name for name, query in found.items() if len(query) > QUERY_CHARS]
+    if long:
+        yield f"Longer ones, in `queries` of `--format json`: {', '.join(long)}."
 
 
 def _fenced(text: str) -> list[str]:

@@ -235,7 +235,7 @@ def test_targets_are_told_after_the_incident_is_saved_and_nothing_prints_a_secre
     assert run("incidents", "--no-notify", "severity", "last", "1")[0] == 0
     assert run("incidents", "resolve", "last")[0] == 0
     assert [event["event_action"] for event in told["pager"].taken] == ["trigger", "resolve"]
-    assert "told: pager ok, chat ok" in run("incidents", "handoff", "last")[1]
+    assert "; told: pager ok, chat ok" in run("incidents", "handoff", "last")[1]
     printed = [
         err,
         *(text for form in ("show", "export", "handoff") for text in run("incidents", form, "last")[1:]),

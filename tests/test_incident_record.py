@@ -223,7 +223,7 @@ def test_the_postmortem_has_its_headings_its_numbers_and_the_queries(tmp_path: P
         "Responders",
         "Queries to run again",
     ]
-    assert "| latency p99 | fraud | 182ms | 712ms | x3.9 | region=eu-w1 (83% of the change) | 1.1M |" in text
+    assert "| latency p99 | fraud | 182ms | 712ms | x3.9 | region=eu-w1 (83% of the change) | 1.1M | p99 182ms" in text
     assert "histogram_quantile(...)" in text
     assert "what the screen said" in text
 

@@ -21,6 +21,7 @@ from tui.incident_text import as_text as incident_text
 from tui.options import Options
 
 if TYPE_CHECKING:
+    from analysis.answer import Snapshot
     from incidents.events import Kind
     from incidents.flagging import Draft
     from incidents.journal import Journal, Saved
@@ -159,6 +160,7 @@ def show(options: Options, typed: str, form: str, out: Path | None = None) -> in
                 kept_snapshot(journal, incident),
                 kept_screen(journal, incident),
                 replay=f"mltriage replay{' --demo' if options.demo else ''}",
+                again="" if options.demo else ask_again(kept_snapshot(journal, incident)),
             ),
             "handoff": lambda: export.handoff(incident, time.time()),
         }
@@ -176,6 +178,23 @@ def show(options: Options, typed: str, form: str, out: Path | None = None) -> in
     finally:
         journal.close()
     return SAVED
+
+
+def ask_again(snapshot: Snapshot | None) -> str:
+    """The command that asks the sources of the configuration the question of a kept answer; empty without one."""
+    import shlex
+
+    from analysis.filters import format_filter
+    from tui.timespec import format_baseline, format_duration, format_time
+
+    if snapshot is None:
+        return ""
+    view = snapshot.view
+    words = ["mltriage", "report", "--at", format_time(int(snapshot.generated_at))]
+    words += ["--window", format_duration(view.window_s), "--baseline", format_baseline(view.baseline)]
+    words += [word for model in view.models for word in ("--model", model)]
+    where = format_filter(view.where)
+    return shlex.join([*words, *(("--filter", where) if where else ())])
 
 
 def list_all(options: Options, *, closed: bool, as_json: bool) -> int:
