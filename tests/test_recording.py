@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +31,9 @@ from tests.test_app import until as until_shown
 from tests.test_incident_screen import store
 from tui.app import Triage
 from tui.incident_store import open_journal, record
-from tui.replay import EvidenceFrames, ReplaySession
+from tui.replay import EvidenceFrames, ReplayError, ReplaySession, open_frames
+from widgets.header import HeaderPanel
+from widgets.panel import text_of
 
 __all__ = ["fleet", "store"]
 
@@ -314,12 +317,29 @@ async def test_the_screens_open_on_a_recording_and_the_keys_work(tmp_path: Path)
         await until_shown(pilot, lambda: "frame 10 of 10" in frame())
         await pilot.press("left_square_bracket")
         await until_shown(pilot, lambda: "frame 8 of 10" in frame())
+        header = triage.main.query_one(HeaderPanel)
+        await until_shown(pilot, lambda: "PAUSED 30m" in text_of(header)[0])
         await pilot.press("space")
         assert triage.view.live
+        await until_shown(pilot, lambda: "REPLAY 30m" in text_of(header)[0])
         await pilot.press("2")
         assert triage.main.page == "latency"
         await pilot.press("1", "0")
         await until_shown(pilot, lambda: "frame 10 of 10" in frame())
+
+
+def test_the_folder_of_an_incident_is_replayed_wherever_it_was_copied_to(tmp_path: Path) -> None:
+    journal, first = journal_at(tmp_path / "there", ALICE), sample()
+    incident = declare(journal, draft(first, first.findings[0])).event.incident
+    journal.close()
+    shutil.copytree(tmp_path / "there" / incident, tmp_path / "here" / incident)
+    before = sorted(tmp_path.rglob("*"))
+    frames, name = open_frames(options(tmp_path), str(tmp_path / "here" / incident))
+    assert (name, len(frames.times)) == (incident, 1)
+    assert ReplaySession(frames, name).answer()[0].findings == first.findings
+    assert sorted(tmp_path.rglob("*")) == before
+    with pytest.raises(ReplayError, match="is no recording, and as an incident"):
+        open_frames(options(tmp_path), str(tmp_path / "here"))
 
 
 def test_replay_without_a_terminal_prints_the_newest_answer(tmp_path: Path) -> None:

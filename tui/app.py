@@ -23,7 +23,7 @@ from tui.acting import Acting
 from tui.driver import CellDiffDriver
 from tui.keys import KEYS
 from tui.options import Options
-from tui.screens.main import MainScreen
+from tui.screens.main import MainScreen, Player
 from widgets.look import Look
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class Triage(Acting):
 
     def get_default_screen(self) -> Screen[None]:
         """The one screen."""
-        return MainScreen(self.look, *self.size, environment=self.options.incidents.environment or "")
+        player = self.session if isinstance(self.session, Player) else None
+        return MainScreen(self.look, *self.size, environment=self.options.incidents.environment or "", player=player)
 
     def on_mount(self) -> None:
         self.theme = "textual-dark" if self.options.theme == "dark" else "textual-light"

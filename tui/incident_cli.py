@@ -321,13 +321,15 @@ def record(ctx: click.Context, /, file: Path, every: float, limit: float, frames
 
 
 @click.command()
-@click.argument("what", metavar="INCIDENT|FILE")
+@click.argument("what", metavar="INCIDENT|FOLDER|FILE")
 @look
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Configuration file.")
 @_demo
 @click.pass_context
 def replay(ctx: click.Context, /, what: str, **_: object) -> int:
     """Open the screens on what was kept with an incident, or on a recording: offline, with the same keys for time.
+
+    FOLDER is that of one incident, copied from another machine.
 
     Space plays and holds, [ and ] step, @ jumps, 0 goes to the end.
     """

@@ -103,6 +103,11 @@ class ReplaySession(Session):
         """The recording stands for a source, so that it is looked at regularly."""
         return (cast(MetricFeed, self._player),)
 
+    @property
+    def plays(self) -> bool:
+        """Whether the view follows the recording."""
+        return self.view.end is None
+
     def ask(self, view: View) -> None:
         """Another moment, or another model in focus; everything else is as it was recorded."""
         times = self._frames.times
@@ -211,6 +216,9 @@ class ReplaySession(Session):
 def open_frames(options: Options, what: str) -> tuple[Frames, str]:
     """The frames of a recording or of an incident, and how they are called.
 
+    Args:
+        what: a file, the folder of an incident wherever it was copied to, or what an incident of this store is called.
+
     Raises:
         ReplayError: neither, or an incident without kept answers.
     """
@@ -225,15 +233,24 @@ def open_frames(options: Options, what: str) -> tuple[Frames, str]:
         if not recording.times:
             raise ReplayError(f"{what} holds no whole frame yet")
         return recording, Path(what).name
-    journal = open_journal(options)
+    path = Path(what).absolute()
+    journal = _copied(path) if path.is_dir() else open_journal(options)
     try:
-        incident = record(journal, find(journal, what))
+        incident = record(journal, find(journal, path.name if path.is_dir() else what))
     except UnknownIncidentError as error:
-        raise ReplayError(f"{what} is no file, and as an incident: {error}") from None
+        raise ReplayError(f"{what} is no recording, and as an incident: {error}") from None
     frames = EvidenceFrames(journal, incident)
     if not frames.times:
         raise ReplayError(f"{incident.id} has no answer to replay")
     return frames, incident.id
+
+
+def _copied(folder: Path) -> Journal:
+    """The journal around the folder of an incident; it is only read."""
+    from incidents.journal import Journal
+    from incidents.place import Place
+
+    return Journal(Place(folder.parent, folder.parent))
 
 
 def run(options: Options, what: str) -> int:

@@ -52,6 +52,8 @@ class HeaderPart:
     alerts: tuple[Alert, ...] = ()
     write_until: float | None = None
     """Unix seconds of the end of write mode; None: read-only."""
+    plays: bool | None = None
+    """Of a recording: whether it plays, or waits at its end for more; None where the sources are asked."""
 
     @property
     def old(self) -> bool:
@@ -68,12 +70,14 @@ class HeaderPart:
         incidents: int = 0,
         alerts: tuple[Alert, ...] = (),
         write_until: float | None = None,
+        plays: bool | None = None,
     ) -> HeaderPart:
         """The header of a snapshot."""
         alerts = (*alerts, *_burning(snapshot))
         samples = [source.newest_sample for source in snapshot.sources if source.newest_sample is not None]
         newest = max(samples, default=None)
-        return cls(snapshot.view, snapshot.sources, snapshot.notes, newest, environment, incidents, alerts, write_until)
+        sources, notes = snapshot.sources, snapshot.notes
+        return cls(snapshot.view, sources, notes, newest, environment, incidents, alerts, write_until, plays)
 
 
 def _burning(snapshot: Snapshot) -> tuple[Alert, ...]:
@@ -150,6 +154,8 @@ class HeaderPanel(Panel[HeaderPart]):
         passed = None if part.newest_sample is None else scene.now - part.newest_sample
         old = live and part.old
         word, role = ("PAUSED", "warning") if not live else ("OLD", "critical") if old else ("LIVE", "accent")
+        if part.plays:
+            word, role = "REPLAY", "accent"
         filter_text = format_filter(part.view.where)
         parts: list[tuple[int, list[Run]]] = [
             (0 if part.environment else 3, [(self.foreign(part.environment, 30) or "mltriage", "title")]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -62,13 +63,24 @@ def size_class(columns: int, rows: int) -> str:
     return next((name for width, height, name in SIZES if columns >= width and rows >= height), "tiny")
 
 
+@runtime_checkable
+class Player(Protocol):
+    """What shows a recording."""
+
+    @property
+    def plays(self) -> bool:
+        """Whether it goes on by itself, or waits at its end for more."""
+
+
 class MainScreen(Screen[None]):
     """Shows a `Snapshot`. The page and the size of the terminal decide which panels are visible and how large."""
 
     AUTO_FOCUS = "#changes"
 
-    def __init__(self, look: Look, columns: int, rows: int, *, environment: str = "") -> None:
-        """`environment` is what the fleet is called, such as production."""
+    def __init__(
+        self, look: Look, columns: int, rows: int, *, environment: str = "", player: Player | None = None
+    ) -> None:
+        """`environment` is what the fleet is called, such as production; `player` is there in a replay."""
         # Classes given here cost nothing; each one added later makes Textual style every widget again.
         super().__init__(classes=f"-overview -{size_class(columns, rows)}")
         self.look = look
@@ -81,6 +93,7 @@ class MainScreen(Screen[None]):
         self._incident_marks: tuple[Mark, ...] = ()
         self._write_until: float | None = None
         self._environment = environment
+        self._player = player
         self.came_from = "overview"
         """The page from which records or a split were opened."""
 
@@ -176,7 +189,11 @@ class MainScreen(Screen[None]):
 
     def _header(self, snapshot: Snapshot) -> HeaderPart:
         return HeaderPart.of(
-            snapshot, environment=self._environment, incidents=self._open_incidents, write_until=self._write_until
+            snapshot,
+            environment=self._environment,
+            incidents=self._open_incidents,
+            write_until=self._write_until,
+            plays=self._player.plays if self._player is not None else None,
         )
 
     def as_text(self) -> str:
