@@ -103,11 +103,11 @@ def held(silence: Silence, now: float, heard: Heard | None = None) -> bool:
 
 
 def silence_words(silence: Silence, now: float, heard: Heard | None = None) -> str:
-    """`model="fraud" at am: 43m left`, or why it holds nothing back.
+    """`43m left at am: model="fraud"`, or why it holds nothing back: what matters first, for lines that are cut.
 
     Args:
         now: unix seconds.
-        heard: what its Alertmanager said last; without it the journal alone is asked.
+        heard: what its Alertmanager said last; without it the journal alone is asked, and the words say so.
     """
     standing, left = standing_of(silence, heard), duration(_until(silence, heard) - now)
     if silence.end_told == "ok":
@@ -117,14 +117,14 @@ def silence_words(silence: Silence, now: float, heard: Heard | None = None) -> s
     elif now >= _until(silence, heard):
         state = "over"
     elif _lost(silence, heard):
-        state = f"the target does not know it any more ({duration(now - (heard.at if heard else now))} ago)"
+        state = f"not known any more ({duration(now - (heard.at if heard else now))} ago)"
     elif standing is None and silence.told != "ok":
         state = f"not known to be set ({silence.told})"
     elif silence.ending:
         state = f"{left} left, its end is {silence.end_told}"
     else:
-        state = f"{left} left"
-    return f"{silence.matchers} at {silence.at}: {state}"
+        state = f"{left} left{' (by the journal)' if heard is None else ''}"
+    return f"{state} at {silence.at}: {silence.matchers}"
 
 
 def _until(silence: Silence, heard: Heard | None) -> float:

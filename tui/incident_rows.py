@@ -124,8 +124,8 @@ def _facts(watched: Watched, now: float, heard: Mapping[str, Heard]) -> Iterator
         yield "silence", silence_words(silence, now, heard.get(silence.at))
     yield "where", scope(known)
     onset = f"{utc(known.onset)} (estimated)" if known.onset is not None else "no onset could be told"
-    declared = f", declared {duration(took.declare)} later" if took.declare is not None else ""
-    resolved = f", resolved after {duration(took.resolve)}" if took.resolve is not None else ""
+    declared = f", declared +{duration(took.declare)}" if took.declare is not None else ""
+    resolved = f", resolved +{duration(took.resolve)}" if took.resolve is not None else ""
     yield "since", f"{onset}{declared}{resolved}"
     for i, criterion in enumerate(known.criteria, 1):
         yield "exit" if i == 1 else "", criterion_words(i, criterion)

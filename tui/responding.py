@@ -343,9 +343,10 @@ class Responding(Comparing):
         if kind in CLOSING:
             known = await asyncio.to_thread(record, journal, incident)
             silent, missing = still_silent(known, self.wall(), self.heard), still_unmet(known)
-            for line in (silent and f"{silent}. W and Z end that", missing and f"{missing}. X says what is met"):
-                if line:
-                    self.notify(line, severity="warning", timeout=LOUD_S)
+            if silent:
+                self.notify(f"{silent}. W and Z end that", severity="warning", timeout=LOUD_S)
+            if missing:
+                self.notify(f"{missing}. X says what is met", severity="warning")
 
     def silences_of(self, incident: str) -> list[tuple[Silence, str]]:
         """The silences of an incident that hold alerts back as far as is known, with their words."""
