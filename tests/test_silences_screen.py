@@ -60,3 +60,24 @@ def test_list(
         await pilot.press("down")
 
     assert snap_compare(app, terminal_size=size, run_before=run)
+
+
+@pytest.mark.usefixtures("asleep")
+async def test_what_was_said_in_passing_does_not_lie_over_a_question_but_a_warning_does(
+    fleet: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_back(store)
+    app = Triage(replace(options(fleet), targets=(silencer("http://127.0.0.1:9"),)))
+    monkeypatch.setattr(app, "wall", lambda: float(NOW))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.snapshot is not None and app.incident_at_hand is not None)
+        await pilot.press("W")
+        app.clear_notifications()
+        app.notify("saved")
+        await pilot.press("Z")
+        await until(pilot, lambda: isinstance(app.screen, SilencesScreen))
+        assert list(app._notifications) == []
+        await pilot.press("escape")
+        app.notify("NOT SAVED", severity="error")
+        await pilot.press("a")
+        assert [note.message for note in app._notifications] == ["NOT SAVED"]

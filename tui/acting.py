@@ -129,6 +129,7 @@ class Acting(Responding):
         facts = [("incident", f"{incident} SEV-{known.severity}"), ("title", known.title)]
         if known.drill:
             facts.append(("drill", "the page says so, and goes out all the same"))
+        self.hush()
         question = f"PAGE WHOEVER IS ON CALL AT {_named(target)}?"
         if await self.push_screen_wait(ConfirmScreen(question, facts)):
             self._used()
@@ -138,6 +139,7 @@ class Acting(Responding):
     async def _choose(self, incident: IncidentRow, held: Sequence[tuple[Silence, str]]) -> None:
         from tui.screens.silences import SilencesScreen
 
+        self.hush()
         choice = await self.push_screen_wait(SilencesScreen(incident.id, held, more=incident.open))
         if choice is None:
             return
@@ -204,6 +206,7 @@ class Acting(Responding):
         matchers = offered if replaced is None else parse_matchers(replaced.matchers)
         comment = known.title if replaced is None else replaced.comment
         form = SilenceScreen(_named(target), matchers, comment, look, extends=replaced is not None)
+        self.hush()
         asked = await self.push_screen_wait(form)
         if asked is None:
             return

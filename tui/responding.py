@@ -315,7 +315,13 @@ class Responding(Comparing):
         async def complete(text: str) -> Sequence[str]:
             return starting(words(self.known(row.id)), text)
 
+        self.hush()
         self.main.query_one(Prompt).ask(f"{what} for {row.id}", take, "", complete)
+
+    def hush(self) -> None:
+        """Take away what was said in passing: it would lie over what is asked next. What warns stays its time."""
+        if all(note.severity == "information" for note in self._notifications):
+            self.clear_notifications()
 
     @work(group="journal", exit_on_error=False)
     async def add_event(self, incident: str, kind: Kind, data: Mapping[str, Any], *, asked: str = "") -> None:
