@@ -24,6 +24,7 @@ TAU = 0.3
 """Standard deviation of the log ratios that the mixture expects: most of its weight lies between x0.55 and x1.8."""
 
 PRIOR_FAILURES = 5.0
+PRIOR_ROWS = 50.0
 T_OPT = 1_000
 """Observations at which the interval of a mean is tightest."""
 
@@ -62,6 +63,40 @@ def staged_log_e(k1: ArrayLike, k2: ArrayLike, share: ArrayLike, prior: float = 
     ratio = (np.concatenate([[0.0], seen[:-1]]) + prior) / (np.concatenate([[0.0], expected[:-1]]) + prior)
     bet = rho * ratio / (rho * ratio + 1 - rho)
     steps: Floats = np.cumsum(new * np.log(bet / rho) + old * np.log((1 - bet) / (1 - rho)))
+    return steps
+
+
+def staged_mean_log_e(new: ArrayLike, old: ArrayLike, values: ArrayLike, prior: float = PRIOR_ROWS) -> Floats:
+    """[T] ln of the e-value, after each interval of a roll-out, that the new version's mean is the lower one.
+
+    Given all rows of an interval, those of the smaller version are a draw without replacement where versions are equal.
+    The exponential of their sum has no larger mean than under a draw with replacement (Hoeffding 1963, theorem 4),
+    which the rows give exactly: no variance is estimated, and no distribution assumed. Each interval bets on the
+    difference of the intervals before it, as in `staged_log_e`, so neither a mean that drifts nor a share that changes
+    counts. Clustered rows are divided by their dispersion before.
+
+    Args:
+        new, old: [T, B] rows per value of the new and of the old version.
+        values: [B]
+        prior: rows at no difference that the first bets are shrunk by.
+    """
+    x, n_new, n_old = np.asarray(values, dtype=np.float64), np.asarray(new, dtype=float), np.asarray(old, dtype=float)
+    sizes = np.stack([n_new.sum(axis=1), n_old.sum(axis=1)])
+    told, size = (sizes > 0).all(axis=0), np.maximum(sizes.sum(axis=0), 1e-9)
+    pool = (n_new + n_old) / size[:, None]
+    apart = x - (pool @ x)[:, None]
+    variance = (pool * apart**2).sum(axis=1)
+    told &= variance > 0
+    # What the new version's rows lie below the mean of all; the old version's lie as much above it.
+    below = np.where(told, -(n_new * apart).sum(axis=1), 0.0)
+    weight = np.where(told, sizes[0] * sizes[1] / size, 0.0)
+    seen = (np.cumsum(below) - below) / (np.cumsum(weight) - weight + prior)
+    bet = np.maximum(seen, 0.0) * sizes.max(axis=0) / size / np.where(told, variance, 1.0)
+    side = np.where(sizes[0] <= sizes[1], -1.0, 1.0)
+    exponent = (bet * side)[:, None] * apart
+    top = exponent.max(axis=1)
+    grown = np.log((pool * np.exp(exponent - top[:, None])).sum(axis=1), where=told, out=np.zeros_like(top)) + top
+    steps: Floats = np.cumsum(np.where(told, bet * below - sizes.min(axis=0) * grown, 0.0))
     return steps
 
 

@@ -13,20 +13,18 @@ from analysis.cases import Case
 from analysis.evidence import Histogram, NumericBins
 from analysis.feature_cases import moved_bins, rows_in
 from analysis.filters import Filter, Range
+from analysis.probabilities import confidence_of
 from analysis.proportions import share_test
 from analysis.ranking import SHOWN, lower_bound, severity, share_bound, standard_error, weighted
 from analysis.scales import Scale, scale_since, scales
 from analysis.shapes import confidence_shape, mean_entropy
 from analysis.shift import shift_test
 from analysis.since import since
-from analysis.slices import grid, grid_times, model_histogram, window_sum, window_sums
+from analysis.slices import grid, grid_times, window_sum, window_sums
 from analysis.view import Frame, Window
 from analysis.words import percent
 
 Floats = NDArray[np.float64]
-
-EDGES = tuple(i / 20 for i in range(21))
-"""Twenty fixed bins over 0..1."""
 
 MEAN_UNIT = 0.03
 BELOW_UNIT = 0.05
@@ -67,7 +65,7 @@ def confidence_case(
     confidence: Histogram, frame: Frame, newest: float | None, model: str, threshold: float
 ) -> Case | None:
     """The change of a model's confidence: of its mean, of the share below the threshold or of its shape."""
-    own = model_histogram(confidence, model)
+    own = confidence_of(confidence, model, frame)
     assert isinstance(own.bins, NumericBins)
     t, n, cut = own.t, own.n[:, 0], threshold_bin(own.bins, threshold)
     found = [change for scale in scales(frame, newest) for change in _changes(own, scale, cut)]
@@ -173,7 +171,7 @@ def confidence_panel(
     confidence: Histogram, frame: Frame, model: str, threshold: float, status: PanelStatus
 ) -> ConfidencePanel:
     """Shares per bin, now and over the reference windows, with mean, share below the threshold and shift."""
-    own = model_histogram(confidence, model)
+    own = confidence_of(confidence, model, frame)
     assert isinstance(own.bins, NumericBins)
     t, n, total = own.t, own.n[:, 0], own.total[:, 0]
     live, references = window_sum(t, n, frame.live), window_sums(t, n, frame.references)

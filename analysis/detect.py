@@ -23,6 +23,7 @@ from analysis.ranking import severity, weighted
 from analysis.repeats import repeats_case
 from analysis.rollout import staged_cases, with_own_changes
 from analysis.shadow import agreement_cases
+from analysis.slices import key_index
 from analysis.traffic import models_of, rate_case, silence_case, version_events
 from analysis.trust import LabelJudgement, judge_labels
 from analysis.view import Frame, View
@@ -106,23 +107,26 @@ def _model_cases(
         return [], []
     cases: list[Case | None] = []
     marks: list[Mark] = []
+    confidence = logs.confidence if logs is not None else None
+    if confidence is not None and not key_index(confidence.keys, model=name).size:
+        confidence = None
     # Another version as the baseline differs in its traffic by design.
     if view.baseline.kind != "version":
         silence = silence_case(traffic.requests, frame, newest, name)
         rate = silence or rate_case(traffic.requests, frame, newest, name)
         cases.append(rate if rate is None else with_knee(rate, traffic.latency, name))
         for case, mark in version_events(traffic.requests, frame, name):
-            cases.append(with_own_changes(case, traffic, frame, name))
+            cases.append(with_own_changes(case, traffic, frame, name, confidence))
             marks.append(mark)
-        cases += staged_cases(traffic, frame, name)
+        cases += staged_cases(traffic, frame, name, confidence)
     if traffic.latency is not None:
         cases.append(latency_case(traffic.latency, frame, newest, name))
     elif metrics is not None:
         cases.append(exported_case(metrics.quantiles, traffic.requests, frame, name))
     if model.failures is not None:
         cases += error_cases(model.errors, model.failures, frame, model.errors_newest, name)
-    if logs is not None and logs.confidence is not None and (name,) in logs.confidence.keys:
-        cases.append(confidence_case(logs.confidence, frame, logs.newest, name, threshold))
+    if logs is not None and confidence is not None:
+        cases.append(confidence_case(confidence, frame, logs.newest, name, threshold))
     if logs is not None and logs.repeats is not None:
         cases.append(repeats_case(logs.repeats, frame, logs.newest, name))
     return [case for case in cases if case is not None], marks

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from analysis.answer import FeatureRow, Finding, ModelRow, Severity, Signal
 from analysis.evidence import Histogram, LogEvidence, NumericBins, Traffic
 from analysis.latency import QUANTILES, percentiles, summary
+from analysis.probabilities import confidence_of
 from analysis.slices import grid, key_index, model_counts, model_histogram, window_sum, window_sums
 from analysis.trust import LabelJudgement
 from analysis.view import Frame
@@ -107,9 +108,9 @@ def _latency(model: ModelEvidence, frame: Frame) -> tuple[dict[str, float | None
 
 def _confidence(confidence: Histogram | None, model: str, frame: Frame) -> float | None:
     """Mean of the live window."""
-    if confidence is None or (model,) not in confidence.keys:
+    if confidence is None or not key_index(confidence.keys, model=model).size:
         return None
-    own = model_histogram(confidence, model)
+    own = confidence_of(confidence, model, frame)
     scored = float(window_sum(own.t, own.n[:, 0], frame.live).sum())
     return float(window_sum(own.t, own.total[:, 0], frame.live)) / scored if scored else None
 

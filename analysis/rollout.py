@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.answer import Finding, Severity, Signal
-from analysis.canary import staged_log_e
+from analysis.canary import staged_log_e, staged_mean_log_e
 from analysis.cases import Case
 from analysis.compare import bucket_dispersion
-from analysis.evidence import Counts, NumericBins, Traffic
+from analysis.confidence import MEAN_UNIT, MIN_ROWS
+from analysis.evidence import Counts, Histogram, NumericBins, Traffic
 from analysis.filters import Eq
 from analysis.latency import percentiles
+from analysis.probabilities import within
+from analysis.proportions import shrunk_dispersion
 from analysis.quantiles import count_above, nearest_edge
 from analysis.slices import key_index, window_sum
 from analysis.traffic import VERSION_SHARE, frame_adjoins, version_title
@@ -26,6 +29,9 @@ Ints = NDArray[np.int64]
 
 SURE = math.log(100)
 """ln of the e-value from which a version is called worse: at most 1 in 100 equal versions ever gets there."""
+
+SURE_OF_MEAN = math.log(200)
+"""The same of a mean confidence."""
 
 LEAST_RATIO = 1.2
 """Smaller differences are not told beside a version's name."""
@@ -72,17 +78,19 @@ def pairing(requests: Counts, model: str, frame: Frame, a: str | None = None, b:
     return Pairing(chosen_a, chosen_b, tuple(ran), span)
 
 
-def with_own_changes(case: Case, traffic: Traffic, frame: Frame, model: str) -> Case:
+def with_own_changes(
+    case: Case, traffic: Traffic, frame: Frame, model: str, confidence: Histogram | None = None
+) -> Case:
     """The case of a new version, with what it surely does worse than the version that most requests still go to."""
     pair = pairing(traffic.requests, model, frame, b=case.finding.subject)
-    words = own_changes(traffic, model, pair) if pair is not None else ()
+    words = own_changes(traffic, model, pair, confidence) if pair is not None else ()
     if pair is None or not words:
         return case
     title = version_title(pair.a, case.finding.subject, case.finding.effect, words)
     return replace(case, finding=replace(case.finding, title=title, severity=Severity.WARNING))
 
 
-def staged_cases(traffic: Traffic, frame: Frame, model: str) -> list[Case]:
+def staged_cases(traffic: Traffic, frame: Frame, model: str, confidence: Histogram | None = None) -> list[Case]:
     """Versions that began before the window and surely do something worse than the one most requests go to.
 
     A roll-out in stages moves traffic, which changes no rate of either version: what the model's own numbers show is
@@ -103,7 +111,7 @@ def staged_cases(traffic: Traffic, frame: Frame, model: str) -> list[Case]:
         if not version or not int(requests.t[0]) < first < frame.live.start or share < VERSION_SHARE:
             continue
         pair = pairing(requests, model, frame, b=version)
-        words = own_changes(traffic, model, pair) if pair is not None and pair.b == version else ()
+        words = own_changes(traffic, model, pair, confidence) if pair is not None and pair.b == version else ()
         if words and pair is not None:
             found.append(_staged(model, pair, words, share, float(rows), float(live.sum()), frame))
     return found
@@ -130,12 +138,15 @@ def _staged(
     return Case(finding, Eq("version", pair.b), frame.live)
 
 
-def own_changes(traffic: Traffic, model: str, pair: Pairing) -> tuple[str, ...]:
-    """What version B surely does worse than A on its own requests: "errors x8.3", "slow x3.1".
+def own_changes(traffic: Traffic, model: str, pair: Pairing, confidence: Histogram | None = None) -> tuple[str, ...]:
+    """What version B surely does worse than A on its own requests: "errors x8.3", "confidence 0.91 -> 0.84".
 
     Interval-wise e-process over the buckets since B began, so that neither a base rate that drifts nor the stages of
     the roll-out count as a difference; failures are divided by their dispersion within A. Latency asks for the
     requests beyond A's p50, p95 and p99, at a third of the level each.
+
+    Args:
+        confidence: by (model, version).
     """
     inside = (traffic.requests.t >= pair.span.start) & (traffic.requests.t < pair.span.end)
     n_a, n_b = (_column(traffic.requests, model, version)[inside] for version in (pair.a, pair.b))
@@ -165,7 +176,60 @@ def own_changes(traffic: Traffic, model: str, pair: Pairing) -> tuple[str, ...]:
                 slower.append((worse, f"beyond {name} {ratio(worse, 1.0)}"))
         if slower:
             found.append(max(slower)[1])
+    fallen = less_sure(confidence, model, pair) if confidence is not None else None
+    if fallen is not None:
+        found.append(f"confidence {fallen[0]:.2f} -> {fallen[1]:.2f}")
     return tuple(found)
+
+
+def less_sure(confidence: Histogram, model: str, pair: Pairing) -> tuple[float, float] | None:
+    """Mean confidence of A at the times of B's requests, and of B, where B's is surely lower and by enough to tell.
+
+    The e-process of the means takes rows at the middles of their bins, over the dispersion of the difference between
+    A and B from bucket to bucket: what moves both is no noise of it.
+    """
+    h = within(confidence)
+    inside = (h.t >= pair.span.start) & (h.t < pair.span.end)
+    a, b = (key_index(h.keys, model=model, second=version) for version in (pair.a, pair.b))
+    n_a, n_b = h.n[inside][:, a].sum(axis=1), h.n[inside][:, b].sum(axis=1)
+    total_a, total_b = h.total[inside][:, a].sum(axis=1), h.total[inside][:, b].sum(axis=1)
+    rows_a, rows_b = n_a.sum(axis=1), n_b.sum(axis=1)
+    both = (rows_a > 0) & (rows_b > 0)
+    if min(rows_a[both].sum(), rows_b[both].sum()) < MIN_ROWS or not isinstance(h.bins, NumericBins):
+        return None
+    rows = rows_b[both]
+    of_a = float((rows * total_a[both] / rows_a[both]).sum() / rows.sum())
+    of_b = float(total_b[both].sum() / rows.sum())
+    if of_a - of_b < MEAN_UNIT:
+        return None
+    edges = np.array(h.bins.edges)
+    middles = (edges[1:] + edges[:-1]) / 2
+    clumps = _mean_dispersion(n_a[both], n_b[both], middles)
+    sure = float(staged_mean_log_e(n_b[both] / clumps, n_a[both] / clumps, middles)[-1])
+    return (of_a, of_b) if sure >= SURE_OF_MEAN else None
+
+
+def _mean_dispersion(n_a: Floats, n_b: Floats, values: Floats) -> float:
+    """Variance of the weighted difference of two means, by its spread over the buckets, over that of independent rows.
+
+    At least one. Buckets count by what they weigh in the sum: where B has more rows, noise that rows do not explain
+    is the larger part.
+
+    Args:
+        n_a, n_b: [T, B] rows per value, some of both in each bucket.
+        values: [B]
+    """
+    rows_a, rows_b = n_a.sum(axis=1), n_b.sum(axis=1)
+    pool = (n_a + n_b) / (rows_a + rows_b)[:, None]
+    variance = (pool * (values - (pool @ values)[:, None]) ** 2).sum(axis=1)
+    weight = rows_a * rows_b / (rows_a + rows_b)
+    apart = n_b @ values / rows_b - n_a @ values / rows_a
+    independent = float((weight * variance).sum())
+    buckets = float(weight.sum() ** 2 / (weight**2).sum())
+    if buckets < 2 or independent <= 0:
+        return 1.0
+    spread = float((weight**2 * (apart - float((weight * apart).sum() / weight.sum())) ** 2).sum()) / (1 - 1 / buckets)
+    return float(shrunk_dispersion(spread / independent, int(buckets)))
 
 
 def _worse(k_b: Floats, n_b: Floats, k_a: Floats, n_a: Floats, sure: float) -> float | None:

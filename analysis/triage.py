@@ -249,7 +249,7 @@ def _latency(evidence: Evidence, judgement: Judgement, focus: str, objectives: I
 
 def _confidence(evidence: Evidence, frame: Frame, focus: str, threshold: float) -> ConfidencePanel:
     confidence = evidence.logs.confidence if evidence.logs is not None else None
-    present = confidence is not None and (focus,) in confidence.keys
+    present = confidence is not None and key_index(confidence.keys, model=focus).size > 0
     status = _status(evidence, "confidence", from_logs=True, present=present)
     if confidence is None or not present:
         return ConfidencePanel(status, focus)

@@ -145,7 +145,7 @@ class LogStore(Protocol):
     async def confidence(
         self, spans: Sequence[Window], step: int, edges: Sequence[float], where: Filter = ALL
     ) -> Fetched[Histogram | None]:
-        """Confidence per bucket by (model,). None when it is not logged."""
+        """Confidence per bucket by (model, version). None when it is not logged."""
         ...
 
     async def features(

@@ -23,7 +23,7 @@ from connectors.sqlcolumns import (
     models_in_order,
 )
 from connectors.sqldrawn import DrawnNumbers, DrawnQuery
-from connectors.sqlhistograms import BinnedQuery, CountedQuery
+from connectors.sqlhistograms import MODEL, BinnedQuery, CountedQuery
 from connectors.sqlrows import batches, strings
 
 T = TypeVar("T")
@@ -49,11 +49,11 @@ class FeatureQuestions(Asking):
     async def confidence(
         self, spans: Sequence[Window], step: int, edges: Sequence[float], where: Filter = ALL
     ) -> Fetched[Histogram | None]:
-        """Confidence per bucket by (model,). Values outside the outermost edges count in the outermost bins."""
+        """Confidence per bucket by (model, version). Values outside the edges count in the outermost bins."""
         if "confidence" not in (await self._mapped()).schema.fields:
             return Fetched(None, "")
-        name = "confidence"
-        fetched = await self._histograms(spans, step, {name: NumericBins(tuple(edges))}, where)
+        name, keys = "confidence", ("model", "version")
+        fetched = await self._histograms(spans, step, {name: NumericBins(tuple(edges))}, where, keys)
         return Fetched(fetched.value[name], fetched.query, fetched.elapsed_s, fetched.rows, fetched.warnings)
 
     async def features(
@@ -68,7 +68,12 @@ class FeatureQuestions(Asking):
         )
 
     async def _histograms(
-        self, spans: Sequence[Window], step: int, bins: Mapping[str, Bins], where: Filter
+        self,
+        spans: Sequence[Window],
+        step: int,
+        bins: Mapping[str, Bins],
+        where: Filter,
+        keys: tuple[str, ...] = MODEL,
     ) -> Fetched[Mapping[str, Histogram]]:
         """Any field in its bins: by the engine's own aggregates where it has them, in portable SQL otherwise."""
         d, mapped = self._dialect, await self._mapped()
@@ -76,18 +81,20 @@ class FeatureQuestions(Asking):
         found: dict[str, Histogram] = {}
         replies: list[Any] = []
         if "weight" not in mapped.schema.fields:
-            found, replies = await self._streamed(spans, step, bins, where)
+            if keys == MODEL:
+                found, replies = await self._streamed(spans, step, bins, where)
             rest = {name: kind for name, kind in bins.items() if name not in found}
             counted = [name for name, kind in rest.items() if CountedQuery.answers(kind, mapped.kinds[name], d)]
         for names in batches(counted, COUNTED_PER_QUERY):
-            query = CountedQuery({name: bins[name] for name in names}, step, d)
-            replies.append(await self._ask(spans, where, {"model", *names}, query.sql, width=0))
+            query = CountedQuery({name: bins[name] for name in names}, step, d, keys)
+            replies.append(await self._ask(spans, where, {*keys, *names}, query.sql, width=0))
             found |= query.histograms(replies[-1].column)
         # Without the keyword each field of a statement reads the binned rows of all its fields anew.
         size = BINNED_PER_QUERY if d.materialized else COUNTED_PER_QUERY
         for names in batches([name for name in bins if name not in found], size):
-            binned = BinnedQuery({n: bins[n] for n in names}, mapped.kinds, step, self._weight(mapped.schema), d)
-            replies.append(await self._ask(spans, where, {"model", *names}, binned.sql, width=2 * len(names)))
+            weight = self._weight(mapped.schema)
+            binned = BinnedQuery({n: bins[n] for n in names}, mapped.kinds, step, weight, d, keys)
+            replies.append(await self._ask(spans, where, {*keys, *names}, binned.sql, width=2 * len(names)))
             found |= binned.histograms(replies[-1].column)
         return _joined({name: found[name] for name in bins}, replies)
 

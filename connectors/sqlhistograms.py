@@ -1,4 +1,4 @@
-"""The histogram question: features per bucket and model, counted by the engine's own aggregate or in portable SQL."""
+"""The histogram question: fields per bucket and key, counted by the engine's own aggregate or in portable SQL."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Column = Callable[[str], list[Any]]
 """One column of an answer by its name, null as None."""
 
+MODEL = ("model",)
+"""The canonical columns whose values are the key of an answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class BinnedQuery:
@@ -32,10 +35,12 @@ class BinnedQuery:
     step: int
     weight: str
     dialect: Dialect
+    keys: tuple[str, ...] = MODEL
 
     def sql(self, relation: str) -> str:
-        """SQL: rows (field k, bucket t, model, bin code, rows n, sum of finite values total)."""
-        d = self.dialect
+        """SQL: rows (field k, bucket t, keys, bin code, rows n, sum of finite values total)."""
+        d, keys = self.dialect, ", ".join(self.keys)
+        group = ", ".join(str(place + 2) for place in range(len(self.keys) + 2))
         columns, groups = [], []
         for i, (name, kind) in enumerate(self.bins.items()):
             x, numeric = d.ident(name), self.kinds[name] == "number"
@@ -48,22 +53,22 @@ class BinnedQuery:
                 columns.append(f"{x} AS x{i}")
             columns.append(f"{code} AS b{i}")
             groups.append(
-                f"SELECT {i} AS k, t, model, b{i} AS bin, sum(w) AS n, {total} AS total FROM binned GROUP BY 2, 3, 4"
+                f"SELECT {i} AS k, t, {keys}, b{i} AS bin, sum(w) AS n, {total} AS total FROM binned GROUP BY {group}"
             )
         bucket = d.bucket(d.ident("ts"), self.step)
         return (
-            f"WITH binned AS {d.materialized} (SELECT {bucket} AS t, model, {self.weight} AS w, "
+            f"WITH binned AS {d.materialized} (SELECT {bucket} AS t, {keys}, {self.weight} AS w, "
             f"{', '.join(columns)} FROM {relation} AS logs) {' UNION ALL '.join(groups)}"
         )
 
     def histograms(self, column: Column) -> dict[str, Histogram]:
         """The answer by field."""
         field, t, n, code, total = (floats(column(name)) for name in ("k", "t", "n", "bin", "total"))
-        model = strings(column("model"))
+        keys = [strings(column(key)) for key in self.keys]
         found = {}
         for i, (name, kind) in enumerate(self.bins.items()):
             at = (field == i).nonzero()[0]
-            grid = Grid(t[at], ([model[j] for j in at],), self.step)
+            grid = Grid(t[at], [[key[j] for j in at] for key in keys], self.step)
             found[name] = grid.histogram(kind, code[at], n[at], total[at])
         return found
 
@@ -78,6 +83,7 @@ class CountedQuery:
     bins: Mapping[str, Bins]
     step: int
     dialect: Dialect
+    keys: tuple[str, ...] = MODEL
 
     @staticmethod
     def answers(kind: Bins, of: Kind, dialect: Dialect) -> bool:
@@ -88,8 +94,9 @@ class CountedQuery:
         return of == "number" and len(kind) > 1 and dialect.counts_between("x", kind.edges[1:-1]) is not None
 
     def sql(self, relation: str) -> str:
-        """SQL: one row per bucket and model with its rows n and, per field, counts c, values v and sum s."""
-        d, items = self.dialect, []
+        """SQL: one row per bucket and key with its rows n and, per field, counts c, values v and sum s."""
+        d, items, keys = self.dialect, [], ", ".join(self.keys)
+        group = ", ".join(str(place + 1) for place in range(len(self.keys) + 1))
         for i, (name, kind) in enumerate(self.bins.items()):
             x = d.ident(name)
             if isinstance(kind, CategoryBins):
@@ -97,12 +104,14 @@ class CountedQuery:
             else:
                 items.append(f"{d.counts_between(x, kind.edges[1:-1])} AS c{i}, sum({x}) AS s{i}")
         bucket = d.bucket(d.ident("ts"), self.step)
-        return f"SELECT {bucket} AS t, model, count(*) AS n, {', '.join(items)} FROM {relation} AS logs GROUP BY 1, 2"
+        return (
+            f"SELECT {bucket} AS t, {keys}, count(*) AS n, {', '.join(items)} FROM {relation} AS logs GROUP BY {group}"
+        )
 
     def histograms(self, column: Column) -> dict[str, Histogram]:
         """The answer by field, without the numeric ones that hold NaN or infinities: those count in a bin here."""
-        t, model, rows = column("t"), column("model"), floats(column("n"))
-        grid = Grid(t, (model,), self.step)
+        t, rows = column("t"), floats(column("n"))
+        grid = Grid(t, [column(key) for key in self.keys], self.step)
         found: dict[str, Histogram] = {}
         for i, (name, kind) in enumerate(self.bins.items()):
             if isinstance(kind, CategoryBins):

@@ -17,6 +17,7 @@ from analysis.canary import (
     mean_reach,
     mixture_rho2,
     staged_log_e,
+    staged_mean_log_e,
 )
 from tests.vectors import vector
 
@@ -107,3 +108,61 @@ def test_looking_every_half_minute_for_an_hour_rarely_calls_equal_versions_diffe
         for i in range(runs)
     )
     assert alarms / runs <= 0.05
+
+
+MIDDLES = (np.arange(20) + 0.5) / 20
+STAGES = np.repeat([0.01, 0.05, 0.2], 25)
+
+
+def scored(rng: np.random.Generator, fall: float, drift: float, rows: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """[T, 20] rows of a new and an old version over the stages of a roll-out, the new one's mean lower by `fall`."""
+    sides: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for i, share in enumerate(STAGES):
+        new = rng.binomial(rows, share)
+        mean = 0.85 + drift * math.sin(i / 8)
+        for side, n, moved in zip(sides, (new, rows - new), (fall, 0.0), strict=True):
+            values = rng.beta(12 * (mean - moved), 12 * (1 - mean + moved), n)
+            side.append(np.histogram(values, 20, (0, 1))[0])
+    return np.stack(sides[0]).astype(float), np.stack(sides[1]).astype(float)
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.08])
+def test_equal_versions_are_hardly_ever_called_less_sure_at_any_look(drift: float) -> None:
+    rng = np.random.default_rng(4)
+    worst = [float(staged_mean_log_e(*scored(rng, 0.0, drift), MIDDLES).max()) for _ in range(200)]
+    assert sum(value >= math.log(200) for value in worst) <= 1
+    assert sum(value >= math.log(20) for value in worst) <= 10
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.08])
+def test_a_version_that_is_less_sure_is_found_and_one_that_is_surer_is_not(drift: float) -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        assert staged_mean_log_e(*scored(rng, 0.07, drift), MIDDLES)[-1] > math.log(200)
+        assert staged_mean_log_e(*scored(rng, -0.05, drift), MIDDLES).max() < math.log(20)
+
+
+def test_values_in_one_bin_and_intervals_of_one_version_say_nothing_of_means() -> None:
+    alone = np.zeros((3, 20))
+    alone[:, 19] = 50
+    assert staged_mean_log_e(alone, alone, MIDDLES).tolist() == [0.0, 0.0, 0.0]
+    new, old = scored(np.random.default_rng(6), 0.1, 0.0)
+    new[40] = 0.0
+    found = staged_mean_log_e(new, old, MIDDLES)
+    assert found[40] == found[39]
+    assert np.isfinite(found).all()
+
+
+@given(st.floats(0.1, 10.0), st.floats(-5.0, 5.0))
+def test_the_e_value_of_means_depends_on_no_unit(scale: float, zero: float) -> None:
+    new, old = scored(np.random.default_rng(7), 0.05, 0.0)
+    plain = staged_mean_log_e(new, old, MIDDLES)
+    np.testing.assert_allclose(staged_mean_log_e(new, old, MIDDLES * scale + zero), plain, rtol=1e-6, atol=1e-6)
+
+
+def test_the_first_interval_bets_nothing_and_the_order_of_bins_does_not_count() -> None:
+    new, old = scored(np.random.default_rng(8), 0.07, 0.0)
+    found = staged_mean_log_e(new, old, MIDDLES)
+    assert found[0] == 0.0
+    order = np.random.default_rng(9).permutation(20)
+    np.testing.assert_allclose(staged_mean_log_e(new[:, order], old[:, order], MIDDLES[order]), found)

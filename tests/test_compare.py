@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -14,11 +15,13 @@ from analysis.answer import Severity, Signal
 from analysis.canary import LogRatio, log_rate_ratio
 from analysis.compare import Mixed, Moments, mean_row, mixed, over_time, ratio_verdict, share_row
 from analysis.comparison import Verdict
-from analysis.evidence import Cube, Traffic
+from analysis.evidence import Cube, Histogram, Traffic
 from analysis.filters import Eq
 from analysis.rollout import own_changes, pairing, staged_cases, with_own_changes
 from analysis.traffic import version_events
-from tests.evidence import FRAME, Model, after, model_logs, steady
+from analysis.triage import evaluate
+from analysis.view import View
+from tests.evidence import CONFIDENCE_BINS, FRAME, NOW, Model, after, evidence, model_logs, normal_shares, steady
 
 FAILED = (Eq("error_type", "Timeout"),)
 
@@ -161,6 +164,48 @@ def test_a_version_without_a_known_beginning_or_within_the_window_is_no_staged_r
     assert staged_cases(staged(4.0, FRAME.live.start + 120), FRAME, "shop") == []
     seasonal = replace(FRAME, references=tuple(w.shifted(-86_400) for w in FRAME.references))
     assert staged_cases(staged(4.0, FRAME.live.start - 1_800), seasonal, "shop") == []
+
+
+def confidence_by_version(traffic: Traffic, fall: float, drift: float = 0.0) -> Histogram:
+    """Confidence of every request of the roll-out, that of v2 lower by `fall`; both drift together."""
+    rng, requests = np.random.default_rng(8), traffic.requests
+    n = np.zeros((*requests.n.shape, 20))
+    for i, t in enumerate(requests.t):
+        for k, (_, version) in enumerate(requests.keys):
+            mean = 0.91 + drift * math.sin(t / 1_500) - (fall if version == "v2" else 0.0)
+            n[i, k] = rng.multinomial(int(requests.n[i, k]), normal_shares(CONFIDENCE_BINS.edges, mean, 0.08))
+    nothing = np.zeros(requests.n.shape)
+    middles = (np.arange(20) + 0.5) / 20
+    return Histogram(requests.t, requests.step, requests.keys, CONFIDENCE_BINS, n, nothing, nothing, n @ middles)
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.04])
+def test_a_roll_out_that_is_only_less_sure_is_told_with_both_means(drift: float) -> None:
+    traffic = staged(1.0, FRAME.live.start - 1_800)
+    (case,) = staged_cases(traffic, FRAME, "shop", confidence_by_version(traffic, 0.07, drift))
+    title = case.finding.title
+    assert re.fullmatch(r"version v1 -> v2: confidence 0\.\d\d -> 0\.8\d, \d+% of requests", title), title
+    before, now = (float(value) for value in re.findall(r"0\.\d\d", title))
+    assert before - now == pytest.approx(0.07, abs=0.015)
+    assert case.finding.severity is Severity.WARNING
+    assert staged_cases(traffic, FRAME, "shop", confidence_by_version(traffic, 0.0, drift)) == []
+    # Surely lower, and too little to tell; surer is not worse.
+    assert staged_cases(traffic, FRAME, "shop", confidence_by_version(traffic, 0.015, drift)) == []
+    assert staged_cases(traffic, FRAME, "shop", confidence_by_version(traffic, -0.05, drift)) == []
+
+
+def test_the_snapshot_names_the_version_as_the_cause_of_the_falling_confidence() -> None:
+    began = FRAME.live.start - 1_800
+    traffic = staged(1.0, began)
+    logs = model_logs(Model(rate=steady(60.0)))
+    logs = replace(logs, traffic=traffic, confidence=confidence_by_version(traffic, 0.12))
+    snapshot, _ = evaluate(evidence(logs), View(), FRAME, NOW, threshold=0.6)
+    leader = snapshot.findings[0]
+    version = next(f for f in snapshot.findings if f.signal is Signal.VERSION)
+    assert version.title.startswith("version v1 -> v2: confidence 0.9")
+    assert leader.signal in (Signal.VERSION, Signal.CONFIDENCE)
+    others = [f for f in snapshot.findings if f.severity.rank >= Severity.WARNING.rank and f.key != version.key]
+    assert all(version.key in [cause.key for cause in f.causes] for f in others)
 
 
 @pytest.mark.parametrize("factor", [1.0, 4.0])

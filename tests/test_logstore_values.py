@@ -33,6 +33,21 @@ async def test_confidence_is_binned_and_a_value_on_the_last_edge_is_kept(tmp_pat
     assert histogram.null.sum() == 1
 
 
+async def test_confidence_is_told_apart_by_version(tmp_path: Path) -> None:
+    frame = rows(2_000)
+    write_parquet(tmp_path / "a.parquet", frame)
+    write_parquet(tmp_path / "b.parquet", frame.assign(request_id="w"), "*, 2.0 AS weight")
+    for path, weight in ((tmp_path / "a.parquet", 1.0), (tmp_path / "b.parquet", 2.0)):
+        store = DuckDbStore([str(path)])
+        found = (await store.confidence((HOUR,), STEP, (0.0, 0.5, 1.0))).value
+        await store.close()
+        assert found is not None
+        expected = frame.groupby(["model", "version"])["confidence"].agg(["count", "sum"]) * weight
+        assert found.keys == tuple(expected.index)
+        np.testing.assert_allclose(found.n.sum(axis=(0, 2)), expected["count"])
+        np.testing.assert_allclose(found.total.sum(axis=0), expected["sum"])
+
+
 async def test_values_that_many_rows_have_get_a_bin_of_their_own_among_absurd_ones(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     value = rng.normal(0, 5, 4_000)

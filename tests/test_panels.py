@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from textual.geometry import Region
 
-from analysis.answer import State
+from analysis.answer import Signal, State
 from analysis.cases import all_requests
 from analysis.causes import told
 from analysis.evidence import NumericBins, just_above
@@ -184,6 +184,23 @@ async def test_a_segment_is_named_in_whole_terms_and_a_change_without_one_has_it
         assert "region=eu-w1… " in rows["error"]
         assert "merchant_cat=crypto  [WARN]" in rows["conf"]
         assert "merchant_cat drift .42, null 0% -> 12%  " in rows["feature"]
+
+
+async def test_a_version_is_not_told_to_lie_in_its_own_requests() -> None:
+    panel, known = ChangesPanel(LOOK), sample()
+    told_of = replace(
+        known.findings[1],
+        signal=Signal.VERSION,
+        subject="42",
+        title="version 41 -> 42: confidence 0.91 -> 0.84, 19% of requests",
+        where=known.findings[0].where[1:2],
+    )
+    app = PanelApp(panel)
+    async with app.run_test(size=(80, 12)):
+        give(panel, replace(known, findings=(told_of,)))
+        (line,) = [line for line in text_of(panel) if "deploy" in line]
+        assert "confidence 0.91 -> 0.84" in line
+        assert "version=42" not in line
 
 
 async def test_before_the_first_answer_a_panel_says_that_it_is_loading() -> None:

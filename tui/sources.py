@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 def open_session(options: Options, clock: Clock = time.time) -> Session:
     """A session over every source. One that cannot be opened is there too, and says why when it is asked."""
-    from analysis.confidence import EDGES
+    from analysis.probabilities import ASKED
 
     logs = [
-        LogFeed(_opened(open_logs, source, "clickhouse" if source.url else "files"), EDGES, clock)
+        LogFeed(_opened(open_logs, source, "clickhouse" if source.url else "files"), ASKED, clock)
         for source in options.logs
     ]
     metrics = [

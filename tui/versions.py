@@ -98,8 +98,8 @@ async def _sides(
 ) -> tuple[Sides, str]:
     """Everything that is asked of both versions, and the query of the counts."""
     from analysis.compare_rows import Sides, question_of
-    from analysis.confidence import EDGES
     from analysis.labels import DELAYS_S, SCORES
+    from analysis.probabilities import EDGES
 
     store, spans = feed.store, (pair.span,)
     of_a, of_b = (conjunction(rows, Eq("version", version)) for version in (pair.a, pair.b))

@@ -162,7 +162,8 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
 
     def _where(self, finding: Finding, most: int) -> str:
         return "; ".join(
-            f"{self.segment(segment)} {percent(min(1.0, segment.share_of_change))}" for segment in finding.where[:most]
+            f"{self.segment(segment)} {percent(min(1.0, segment.share_of_change))}"
+            for segment in _places(finding)[:most]
         )
 
     def _place(self, finding: Finding, most: int, width: int) -> str:
@@ -170,7 +171,8 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
 
         Empty where not even its first term is whole.
         """
-        named = self.segment(finding.where[0]) if finding.where else ""
+        places = _places(finding)
+        named = self.segment(places[0]) if places else ""
         told = (*(self._where(finding, number) for number in range(most, 0, -1)), named)
         fitting = (text for text in told if cells(((text, ""),)) <= width)
         terms = cut_words(named, width, ascii=self.look.ascii)
@@ -179,6 +181,12 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
     def segment(self, segment: Segment) -> str:
         """`region=eu-w1 tier=free`."""
         return " ".join(f"{self.foreign(name, 40)}={self.foreign(value, 60)}" for name, value in segment.where)
+
+
+def _places(finding: Finding) -> tuple[Segment, ...]:
+    """The segments that say more than the title: that a new version's requests are its own, the title says."""
+    own = (("version", finding.subject),) if finding.signal is Signal.VERSION else None
+    return tuple(segment for segment in finding.where if segment.where != own)
 
 
 def _rows(finding: Finding) -> str:

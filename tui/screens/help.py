@@ -57,6 +57,7 @@ EXPLAINED = {
         " latency those slower than A's percentile) or a difference, on the mix of B's traffic: a canary that gets"
         " harder requests is not blamed for them. The interval stays valid however often you look; 'no difference'"
         " is said only when all of it is within 10%. < and > choose other versions, Enter opens the page of a measure."
+        " In the list of changes a version says what it surely does worse than the old one at the same times."
         " SHADOW compares the requests that a version answered without effect: agreement, both latencies, and who is"
         " right where labels came. The segments are those of the finding at hand: where the two part."
     ),
