@@ -131,7 +131,9 @@ def _stood(found: Detected, evidence: Evidence, view: View, frame: Frame, thresh
     minutes = [minutes_to_believe(case.finding.signal) for case in found.cases if must_settle(case.finding)]
     if frame.step > LONGEST_STEP or not minutes:
         return standing
-    for back in range(max(minutes) - 1, 0, -1):
+    # Rows that are on their way are no minutes of data.
+    behind = max(0, (frame.live.end - 1) // 60 - progress(evidence, frame)) * 60 // frame.step
+    for back in range(behind + max(minutes) - 1, behind, -1):
         before = earlier(frame, back)
         if before is None:
             continue

@@ -109,6 +109,16 @@ def test_a_first_look_finds_in_the_same_evidence_how_long_a_fault_has_stood() ->
         assert (found.severity.rank >= Severity.WARNING.rank) == (phase == "confirmed")
 
 
+@pytest.mark.parametrize("behind_s", [30, 70, 150])
+def test_rows_that_come_late_do_not_keep_a_first_look_from_believing_what_has_stood(behind_s: int) -> None:
+    newest = FRAME.live.end - behind_s
+    for minutes, phase in ((8, "confirmed"), (1, "new")):
+        logs = model_logs(Model(errors={"timeout": after(newest - 60 * minutes, 0.2, 0.002)}), newest=float(newest))
+        snapshot, _ = evaluate(evidence(logs), View(), FRAME, float(NOW), threshold=0.6)
+        (found,) = [f for f in snapshot.findings if f.signal is Signal.ERROR]
+        assert found.phase == phase
+
+
 def test_asking_twice_gives_the_same_answer() -> None:
     known = evidence(model_logs(Model(median_ms=after(FRAME.live.end - 6 * 60, 400.0, 80.0))))
     first = judge(known, View(), FRAME, float(NOW), threshold=0.6)
