@@ -13,7 +13,7 @@ from analysis.cases import Case
 from analysis.evidence import Histogram, NumericBins
 from analysis.feature_cases import moved_bins, rows_in
 from analysis.filters import Filter, Range
-from analysis.probabilities import confidence_of
+from analysis.probabilities import SCORES, confidence_of, outside_of
 from analysis.proportions import share_test
 from analysis.ranking import SHOWN, lower_bound, severity, share_bound, standard_error, weighted
 from analysis.scales import Scale, scale_since, scales
@@ -177,7 +177,11 @@ def confidence_panel(
     live, references = window_sum(t, n, frame.live), window_sums(t, n, frame.references)
     base, rows, base_rows = references.sum(axis=0), float(live.sum()), float(references.sum())
     cut = threshold_bin(own.bins, threshold)
-    now_shares = live / rows if rows else None
+    (outside, all_rows), (outside_base, all_base) = (
+        outside_of(confidence, model, windows) for windows in ((frame.live,), frame.references)
+    )
+    scored = outside_base > SCORES * all_base
+    now_shares = live / rows if rows else np.zeros(len(live)) if outside else None
     base_shares = base / base_rows if base_rows else None
     per_bucket, sums = grid(t, n, frame.live, own.step).sum(axis=1), grid(t, total, frame.live, own.step)
     tested = shift_test(live, references, ordered=True) if rows and base_rows else None
@@ -200,6 +204,8 @@ def confidence_panel(
         entropy_baseline=mean_entropy(base, own.bins.edges),
         n=rows,
         n_baseline=base_rows,
+        outside=0.0 if scored or not outside else outside / all_rows,
+        outside_baseline=0.0 if scored or not outside_base else outside_base / all_base,
         t=grid_times(frame.live, own.step),
         mean_over_time=np.divide(sums, per_bucket, out=np.full(len(sums), np.nan), where=per_bucket > 0),
     )

@@ -19,6 +19,7 @@ from analysis.gauges import Reading, readings
 from analysis.infra import infra_cases
 from analysis.knee import with_knee
 from analysis.latency import latency_case
+from analysis.out_of_scale import PROBABLE, out_of_scale_case
 from analysis.ranking import severity, weighted
 from analysis.repeats import repeats_case
 from analysis.rollout import staged_cases, with_own_changes
@@ -126,7 +127,11 @@ def _model_cases(
     if model.failures is not None:
         cases += error_cases(model.errors, model.failures, frame, model.errors_newest, name)
     if logs is not None and confidence is not None:
-        cases.append(confidence_case(confidence, frame, logs.newest, name, threshold))
+        scale = out_of_scale_case(confidence, frame, logs.newest, name)
+        cases.append(scale)
+        # Of values on two scales no mean says how sure the model is; those outside 0..1 are in none.
+        if scale is None or scale.outcome != PROBABLE:
+            cases.append(confidence_case(confidence, frame, logs.newest, name, threshold))
     if logs is not None and logs.repeats is not None:
         cases.append(repeats_case(logs.repeats, frame, logs.newest, name))
     return [case for case in cases if case is not None], marks

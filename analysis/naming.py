@@ -9,6 +9,7 @@ from analysis.answer import FeatureRow, Finding, Signal
 from analysis.direction import CONSTANT_SHARE, number
 from analysis.evidence import OTHER, UNSEEN, Bins, CategoryBins
 from analysis.formats import format_fault
+from analysis.out_of_scale import extremes_words
 from analysis.words import percent
 
 ASKED_VALUES = 10
@@ -38,6 +39,8 @@ class ValueNames:
     rows: float
     """All rows of the window that was asked about."""
     bins: Bins
+    extremes: tuple[float, float] | None = None
+    """The smallest and the largest of the values, where these are asked for in place of the most frequent."""
 
 
 def wants_names(finding: Finding) -> bool:
@@ -47,6 +50,8 @@ def wants_names(finding: Finding) -> bool:
 
 def named_finding(finding: Finding, names: ValueNames) -> Finding:
     """The finding with its values by name; a mere change of writing becomes the check `format`."""
+    if names.extremes is not None:
+        return replace(finding, title=f"{finding.title}, {extremes_words(*names.extremes)}")
     if not isinstance(names.bins, CategoryBins):
         value = _outstanding(names)
         if value is not None and finding.check in BEYOND and names.top[0][1] >= CONSTANT_SHARE * names.rows:

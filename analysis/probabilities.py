@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from analysis.evidence import Histogram, NumericBins
 from analysis.slices import model_histogram, window_sums
-from analysis.view import Frame
+from analysis.view import Frame, Window
 
 EDGES = tuple(i / 20 for i in range(21))
 """Twenty fixed bins over 0..1."""
@@ -58,6 +59,13 @@ def clamped(h: Histogram) -> Histogram:
     return Histogram(h.t, h.step, h.keys, NumericBins(EDGES), inner, h.null, h.nonfinite, h.total)
 
 
+def outside_of(h: Histogram, model: str, windows: Sequence[Window]) -> tuple[float, float]:
+    """Values of one model outside 0..1 in some windows, and all of them."""
+    own = model_histogram(h, model)
+    counts = window_sums(own.t, own.n[:, 0], windows).sum(axis=0)
+    return (float(counts[0] + counts[-1]) if open_ended(own) else 0.0), float(counts.sum())
+
+
 def confidence_of(h: Histogram, model: str, frame: Frame) -> Histogram:
     """The confidence of one model in the twenty bins: without values outside 0..1, unless the baseline is full of them.
 
@@ -66,6 +74,7 @@ def confidence_of(h: Histogram, model: str, frame: Frame) -> Histogram:
     own = model_histogram(h, model)
     if not open_ended(own):
         return own
-    counts = window_sums(own.t, own.n[:, 0], frame.references).sum(axis=0)
-    counts = counts if counts.sum() > 0 else own.n[:, 0].sum(axis=0)
-    return clamped(own) if counts[0] + counts[-1] > SCORES * counts.sum() else within(own)
+    outside, rows = outside_of(own, model, frame.references)
+    if not rows:
+        outside, rows = outside_of(own, model, (frame.live,))
+    return clamped(own) if outside > SCORES * rows else within(own)

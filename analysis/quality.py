@@ -68,6 +68,12 @@ def out_of_range(outside: float, n: float, outside_windows: ArrayLike, n_windows
     return found if found is not None and found.effect_pp > 0 else None
 
 
+def out_of_scale(outside: float, n: float, outside_windows: ArrayLike, n_windows: ArrayLike) -> QualityCheck | None:
+    """Values that cannot be, such as a probability of 1.7; only a rise is reported."""
+    found = _share_check("out_of_range", outside, n, outside_windows, n_windows)
+    return found if found is not None and found.effect_pp > 0 else None
+
+
 def duplicate_ids(repeated: float, n: float, repeated_windows: ArrayLike, n_windows: ArrayLike) -> QualityCheck | None:
     """Rows whose request id came before among n rows with an id; only a rise is reported."""
     found = _share_check("duplicate_ids", repeated, n, repeated_windows, n_windows)

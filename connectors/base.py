@@ -255,6 +255,12 @@ class LogStore(Protocol):
         """The most frequent values of a field, dim or feature, with their counts."""
         ...
 
+    async def extremes(
+        self, spans: Sequence[Window], field: str, where: Filter = ALL
+    ) -> Fetched[tuple[float, float] | None]:
+        """The smallest and the largest finite number of a field; None where there is none."""
+        ...
+
     async def records(
         self, spans: Sequence[Window], where: Filter = ALL, limit: int = 50
     ) -> Fetched[tuple[Mapping[str, Scalar | None], ...]]:

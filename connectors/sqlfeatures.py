@@ -56,6 +56,21 @@ class FeatureQuestions(Asking):
         fetched = await self._histograms(spans, step, {name: NumericBins(tuple(edges))}, where, keys)
         return Fetched(fetched.value[name], fetched.query, fetched.elapsed_s, fetched.rows, fetched.warnings)
 
+    async def extremes(
+        self, spans: Sequence[Window], field: str, where: Filter = ALL
+    ) -> Fetched[tuple[float, float] | None]:
+        """The smallest and the largest finite number of a field; None where there is none."""
+        d = self._dialect
+        x = d.as_double(d.ident(field))
+
+        def build(relation: str) -> str:
+            return f"SELECT min({x}) AS low, max({x}) AS high FROM {relation} AS logs WHERE {d.finite(x)}"
+
+        reply = await self._ask(spans, where, {field}, build, width=0)
+        low, high = reply.column("low"), reply.column("high")
+        value = (float(low[0]), float(high[0])) if low and low[0] is not None else None
+        return Fetched(value, reply.query, reply.elapsed_s, reply.rows, reply.warnings)
+
     async def features(
         self, spans: Sequence[Window], step: int, bins: Mapping[str, Bins], where: Filter = ALL
     ) -> Fetched[Mapping[str, Histogram]]:

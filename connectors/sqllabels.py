@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.evidence import Labels, NumericBins
+from analysis.probabilities import HIGH, LOW
 from connectors.dialect import MICROS, Dialect
 from connectors.sqlfilter import Kind, equal_sql
 from connectors.sqlrows import floats, ints, numeric_bin_sql, strings
@@ -45,7 +46,9 @@ class LabelQuery:
         """SQL: one row per (bucket, model, second, score band, delay bin) of rows with a prediction."""
         d = self.dialect
         ts, label, label_ts = d.ident("ts"), d.ident("label"), d.ident("label_ts")
-        score = d.ident("confidence") if "confidence" in self.logged else "NULL"
+        score = d.widened(d.ident("confidence") if "confidence" in self.logged else "NULL")
+        # A value that is no probability is no known score.
+        score = f"CASE WHEN {score} BETWEEN {d.number(LOW)} AND {d.number(HIGH)} THEN {score} END"
         known, delay, came = f"{label} IS NOT NULL", "0", "NULL"
         if "label_ts" in self.logged:
             # A label without a time came with its row; one before its row is a skewed clock.
@@ -55,7 +58,7 @@ class LabelQuery:
                 known += f" AND coalesce({label_ts}, {ts}) <= {int(self.known_at * MICROS)}"
         told, second, groups = (f"{self.second} AS second, ", "second, ", 5) if self.second else ("", "", 4)
         rows = (
-            f"SELECT {d.bucket(ts, self.step)} AS t, model, {told}{d.widened(score)} AS x, "
+            f"SELECT {d.bucket(ts, self.step)} AS t, model, {told}{score} AS x, "
             f"CASE WHEN {known} THEN 1 ELSE 0 END AS known, {delay} AS delay, {came} AS came, {self.weight} AS w, "
             f"CASE WHEN {equal_sql('prediction', 'label', self.kinds, d)} THEN 1 ELSE 0 END AS hit "
             f"FROM {relation} AS logs WHERE {d.ident('prediction')} IS NOT NULL"

@@ -276,6 +276,13 @@ class Logs(Script):
         """There are never rows enough for a sample."""
         raise NotImplementedError
 
+    async def extremes(
+        self, spans: Sequence[Window], field: str, where: Filter = ALL
+    ) -> Fetched[tuple[float, float] | None]:
+        """No field is a number."""
+        await self.step("extremes", spans, where)
+        return Fetched(None, "")
+
     async def top_values(
         self, spans: Sequence[Window], field: str, where: Filter = ALL, limit: int = 20
     ) -> Fetched[tuple[tuple[str, float], ...]]:

@@ -266,6 +266,13 @@ async def test_a_sampled_search_finds_and_counts_the_same_segment(
     assert found.tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("where", [ALL, Range("confidence", low=0.9), Range("confidence", low=2.0)])
+async def test_extremes_are_the_same(stores: Pair, where: Filter) -> None:
+    found, expected = [(await store.extremes((HOUR,), "confidence", where)).value for store in stores]
+    assert found == expected
+    assert (expected is None) == (where == Range("confidence", low=2.0))
+
+
 @pytest.mark.parametrize("field", ["region", "hour", "note", "merchant_cat"])
 async def test_frequent_values_are_the_same(stores: Pair, field: str) -> None:
     found, expected = [(await store.top_values((HOUR,), field, ALL, 5)).value for store in stores]

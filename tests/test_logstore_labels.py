@@ -147,6 +147,15 @@ async def test_rows_without_a_score_count_apart(tmp_path: Path) -> None:
     assert labels.n[labels.score == -1].sum() == 50
 
 
+async def test_a_confidence_that_is_no_probability_is_no_known_score(tmp_path: Path) -> None:
+    frame = with_times()
+    frame["confidence"] = frame["confidence"].mask(frame.index < 50, 87.0).mask(frame.index >= len(frame) - 20, -0.2)
+    write_parquet(tmp_path / "a.parquet", frame)
+    labels, _ = await asked(tmp_path)
+    assert labels.n[labels.score == -1].sum() == 70
+    assert labels.total.sum() == pytest.approx(frame["confidence"][frame["confidence"].between(0, 1)].sum())
+
+
 async def test_a_log_without_labels_has_no_answer(tmp_path: Path) -> None:
     write_parquet(tmp_path / "a.parquet", rows(), select="* EXCLUDE (label, label_ts)")
     store = DuckDbStore([str(tmp_path)])

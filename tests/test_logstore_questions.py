@@ -270,6 +270,13 @@ async def test_segments_of_no_dims_are_the_total(store: DuckDbStore, frame: pd.D
     assert cube.hits.tolist() == [[(frame["tier"] == "free").sum()]]
 
 
+async def test_extremes_are_those_of_the_finite_numbers_that_match(store: DuckDbStore, frame: pd.DataFrame) -> None:
+    where = Range("confidence", low=0.9)
+    own = frame["confidence"][frame["confidence"] >= 0.9]
+    assert (await store.extremes((HOUR,), "confidence", where)).value == (own.min(), own.max())
+    assert (await store.extremes((HOUR,), "confidence", Range("confidence", low=1.1))).value is None
+
+
 async def test_top_values_are_the_most_frequent_first(store: DuckDbStore, frame: pd.DataFrame) -> None:
     found = (await store.top_values((HOUR,), "device", limit=2)).value
     expected = frame["device"].value_counts()[:2]

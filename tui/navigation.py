@@ -16,7 +16,7 @@ from analysis.printable import printable
 from analysis.view import View
 from tui.keys import ON_DEMAND, PAGES
 from tui.options import Options
-from tui.screens.main import PAGE_OF, MainScreen
+from tui.screens.main import MainScreen, page_of
 from widgets.changes import ChangesPanel
 from widgets.listing import ListPanel
 from widgets.models import ModelsPanel
@@ -93,7 +93,7 @@ class Navigation(App[None]):
             self.main.pin(item)
             if item.model:
                 self.ask(replace(self.view, focus=item.model))
-            self.main.open(PAGE_OF.get(item.signal, "overview"))
+            self.main.open(page_of(item))
             if item.where:
                 self.main.focus_segments()
             self.fetch_page()

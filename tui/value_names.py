@@ -84,20 +84,30 @@ class FeatureValues:
 
 
 async def _asked(feeds: Sequence[LogFeed], case: Case, question: Question) -> ValueNames | None:
-    """The most frequent values among the rows of a case, from the store that logs the feature for its model."""
+    """The most frequent values among the rows of a case, from the store that logs the feature for its model.
+
+    Of the confidence the outermost ones: any value outside 0..1 is as wrong as another.
+    """
     from analysis.naming import ASKED_VALUES, ValueNames
-    from analysis.slices import model_histogram, window_sum
+    from analysis.out_of_scale import SUBJECT
+    from analysis.slices import key_index, model_histogram, window_sum
 
     name, model = case.finding.subject, case.finding.model
     for feed in feeds:
-        histogram = feed.evidence.features.get(name) if feed.evidence is not None else None
-        if histogram is None or (model,) not in histogram.keys or case.outcome is None or feed.schema is None:
+        known = feed.evidence
+        histogram = None if known is None else known.confidence if name == SUBJECT else known.features.get(name)
+        if histogram is None or case.outcome is None or feed.schema is None:
+            continue
+        if not key_index(histogram.keys, model=model).size:
             continue
         where = conjunction(question.where, case.outcome)
         if "model" in feed.schema.fields:
             where = conjunction(where, Eq("model", model))
         if question.version is not None:
             where = conjunction(where, Not(Eq("version", question.version)))
+        if name == SUBJECT:
+            extremes = (await feed.store.extremes((case.window,), name, where)).value
+            return ValueNames((), 0.0, histogram.bins, extremes)
         top = (await feed.store.top_values((case.window,), name, where, ASKED_VALUES)).value
         own = model_histogram(histogram, model)
         rows = float(window_sum(own.t, own.n[:, 0].sum(axis=1) + own.null[:, 0], case.window))

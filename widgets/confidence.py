@@ -98,13 +98,13 @@ class ConfidencePanel(Panel[ConfidencePart], can_focus=True):
         return self._line.get((size, self.look, scene.start, scene.end, self.chart_marks(), expected), (t, mean), make)
 
     def _one_line(self, part: ConfidencePart, width: int) -> list[Line]:
-        runs: list[Run] = [
-            (" mean ", "dim"),
-            (f"{share(part.mean_baseline)} -> {share(part.mean)}", "bold"),
-            (f"  below {share(part.threshold)} ", "dim"),
-            (f"{percent(part.below_baseline)} -> {percent(part.below)}", _loud(part)),
-        ]
-        if width >= 64:
+        runs: list[Run] = [(" mean ", "dim"), (f"{share(part.mean_baseline)} -> {share(part.mean)}", "bold")]
+        if part.outside:
+            runs += [("  out of 0..1 ", "dim"), (_outside(part), "warning")]
+        if not part.outside or width >= 72:
+            below = f"{percent(part.below_baseline)} -> {percent(part.below)}"
+            runs += [(f"  below {share(part.threshold)} ", "dim"), (below, _loud(part))]
+        if width >= 64 and not part.outside:
             runs += [("  shift ", "dim"), (share(part.shift), _loud(part))]
         if part.entropy is not None and width >= 84:
             runs += [("  entropy ", "dim"), (f"{share(part.entropy_baseline)} -> {share(part.entropy)}", "bold")]
@@ -126,8 +126,14 @@ class ConfidencePanel(Panel[ConfidencePart], can_focus=True):
             ("n", count(part.n), "dim"),
             ("n baseline", count(part.n_baseline), "dim"),
         ]
+        if part.outside:
+            rows.insert(1, ("out of 0..1", _outside(part), "warning"))
         blank: list[Line] = [()] if height > len(rows) else []
-        return [*blank, *(((f" {name:<11}", "dim"), (value, role)) for name, value, role in rows)]
+        return [*blank, *(((f" {name:<12}", "dim"), (value, role)) for name, value, role in rows)]
+
+
+def _outside(part: ConfidencePart) -> str:
+    return f"{percent(part.outside_baseline)} -> {percent(part.outside)}"
 
 
 def _loud(part: ConfidencePart) -> str:

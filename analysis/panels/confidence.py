@@ -35,6 +35,9 @@ class ConfidencePanel:
     entropy_baseline: float | None = None
     n: float = 0
     n_baseline: float = 0
+    outside: float = 0.0
+    """Share of the values outside 0..1, which nothing else here counts; 0 where such values are usual."""
+    outside_baseline: float = 0.0
     t: Ints | None = None
     mean_over_time: Floats | None = None
     """[T] mean per bucket."""

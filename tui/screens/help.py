@@ -30,7 +30,8 @@ EXPLAINED = {
     ),
     "confidence": (
         "How sure the model says it is, per request. Bars compare the window with the baseline. More mass at the low"
-        " end usually means unfamiliar input; more at the top without better accuracy means over-confidence."
+        " end usually means unfamiliar input; more at the top without better accuracy means over-confidence. Values"
+        " outside 0..1 are a defect of the data: their share is shown, and nothing else counts them."
     ),
     "errors": (
         "Errors by type per 1,000 requests, now and in the baseline. NEW: not seen in the baseline nor in the day"

@@ -58,6 +58,12 @@ PAGE_OF = {
 """The page that shows a finding of each signal."""
 
 
+def page_of(finding: Finding) -> str:
+    """The page that shows a finding."""
+    own = finding.signal is Signal.QUALITY and finding.subject == "confidence"
+    return "confidence" if own else PAGE_OF.get(finding.signal, "overview")
+
+
 def size_class(columns: int, rows: int) -> str:
     """The arrangement for a terminal of this size."""
     return next((name for width, height, name in SIZES if columns >= width and rows >= height), "tiny")
@@ -283,9 +289,9 @@ class MainScreen(Screen[None]):
     def finding_of(self, page: str) -> Finding | None:
         """The finding that a page explains: the one at hand if it belongs there, else the model's first that does."""
         at_hand, snapshot = self.finding, self.snapshot
-        if snapshot is None or (at_hand is not None and PAGE_OF.get(at_hand.signal) == page):
+        if snapshot is None or (at_hand is not None and page_of(at_hand) == page):
             return at_hand
-        own = (f for f in snapshot.findings if f.model == snapshot.focus and PAGE_OF.get(f.signal) == page)
+        own = (f for f in snapshot.findings if f.model == snapshot.focus and page_of(f) == page)
         return next(own, at_hand)
 
     def finding_about(self, subject: str) -> Finding | None:
@@ -293,7 +299,7 @@ class MainScreen(Screen[None]):
         if self.snapshot is None:
             return None
         own = (f for f in self.snapshot.findings if f.model == self.snapshot.focus and f.subject == subject)
-        return next((f for f in own if PAGE_OF.get(f.signal) == self.page), None)
+        return next((f for f in own if page_of(f) == self.page), None)
 
     def focus_segments(self) -> None:
         """Move the cursor to WHERE, if it is on the screen."""

@@ -129,6 +129,12 @@ LIVE: dict[str, tuple[Number, ...]] = {
             "lower: look for unfamiliar input in features (5)",
         ),
         Number(
+            "out of 0..1",
+            "share of values that are no probability; they count in nothing else here",
+            "0; shown only above it",
+            "ask who writes the column; read the segments",
+        ),
+        Number(
             "below",
             "share of answers under the threshold",
             "within 5 points of the baseline",
