@@ -111,19 +111,21 @@ def _model_cases(
     confidence = logs.confidence if logs is not None else None
     if confidence is not None and not key_index(confidence.keys, model=name).size:
         confidence = None
+    slow: Case | None = None
+    if traffic.latency is not None:
+        slow = latency_case(traffic.latency, frame, newest, name)
+    elif metrics is not None:
+        slow = exported_case(metrics.quantiles, traffic.requests, frame, name)
     # Another version as the baseline differs in its traffic by design.
     if view.baseline.kind != "version":
         silence = silence_case(traffic.requests, frame, newest, name)
         rate = silence or rate_case(traffic.requests, frame, newest, name)
-        cases.append(rate if rate is None else with_knee(rate, traffic.latency, name))
+        cases.append(with_knee(rate, slow, traffic.latency, frame, name))
         for case, mark in version_events(traffic.requests, frame, name):
             cases.append(with_own_changes(case, traffic, frame, name, confidence))
             marks.append(mark)
         cases += staged_cases(traffic, frame, name, confidence)
-    if traffic.latency is not None:
-        cases.append(latency_case(traffic.latency, frame, newest, name))
-    elif metrics is not None:
-        cases.append(exported_case(metrics.quantiles, traffic.requests, frame, name))
+    cases.append(slow)
     if model.failures is not None:
         cases += error_cases(model.errors, model.failures, frame, model.errors_newest, name)
     if logs is not None and confidence is not None:

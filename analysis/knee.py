@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.answer import Signal
+from analysis.answer import Finding, Severity, Signal
 from analysis.cases import Case
 from analysis.evidence import Histogram, NumericBins
 from analysis.quantiles import quantiles
-from analysis.slices import model_histogram
+from analysis.slices import model_histogram, window_sum, window_sums
 from analysis.special import f_sf
+from analysis.traffic import RATE_UNIT
+from analysis.view import Frame
 from analysis.words import quantity
 
 Floats = NDArray[np.float64]
@@ -39,6 +41,10 @@ WITHIN_F = 3.9
 
 FLAT = 0.25
 """Largest part of the slope beyond the knee that the slope before it may have."""
+
+
+LEAST_SCORE = 1.0
+"""Score of a load beyond the knee under which latency rose, however small its rise is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +146,57 @@ def knee_of(latency: Histogram, model: str) -> Knee | None:
     return knee(rate, quantiles(counts, bins.edges, (0.5,))[:, 0])
 
 
-def with_knee(case: Case, latency: Histogram | None, model: str) -> Case:
-    """A case of more requests that says so where they are beyond the knee."""
-    finding = case.finding
-    if latency is None or finding.signal is not Signal.REQUEST_RATE or finding.effect <= 0 or finding.now is None:
-        return case
+def with_knee(rate: Case | None, slow: Case | None, latency: Histogram | None, frame: Frame, model: str) -> Case | None:
+    """The case of the request rate, which says where the load is beyond the knee; that alone is a case where all slows.
+
+    Where latency rose as well the load is a warning, from the bucket on in which it passed the knee: what it explains
+    is a symptom, and a rise that would be no news by itself is its cause.
+
+    Args:
+        rate: a change of the request rate, or silence.
+        slow: a change of the latency.
+    """
+    rises = rate is not None and rate.finding.signal is Signal.REQUEST_RATE and rate.finding.effect > 0
+    slower = slow is not None and slow.finding.effect > 0 and slow.finding.severity.rank >= Severity.WARNING.rank
+    if latency is None or not (rises or (rate is None and slower)):
+        return rate
     found = knee_of(latency, model)
-    if found is None or finding.now <= found.high:
-        return case
-    title = f"{finding.title}, beyond the knee of ~{quantity(found.rate)} req/s"
-    return replace(case, finding=replace(finding, title=title))
+    now = rate.finding.now if rate is not None else None
+    if found is None or max(found.now, now or 0.0) <= found.high:
+        return rate
+    passed = _passed(latency, found, frame, model)
+    known = rate or _load(latency, found, frame, model)
+    words = f"{known.finding.title}, beyond the knee of ~{quantity(found.rate)} req/s"
+    finding = replace(known.finding, title=words, onset=known.finding.onset or passed)
+    if slower and finding.severity.rank < Severity.WARNING.rank:
+        finding = replace(finding, severity=Severity.WARNING, score=max(finding.score, LEAST_SCORE))
+    return replace(known, finding=finding)
+
+
+def _passed(latency: Histogram, found: Knee, frame: Frame, model: str) -> float | None:
+    """Unix seconds since when the load has been beyond the knee; None where that is before the live window."""
+    own = model_histogram(latency, model)
+    rate = own.n[:-1, 0].sum(axis=1) / own.step
+    # One bucket below it is no way back.
+    under = np.flatnonzero((rate[:-1] <= found.rate) & (rate[1:] <= found.rate))
+    first = int(under[-1]) + 2 if len(under) else 0
+    return float(own.t[first]) if first < len(rate) and own.t[first] >= frame.live.start else None
+
+
+def _load(latency: Histogram, found: Knee, frame: Frame, model: str) -> Case:
+    own = model_histogram(latency, model)
+    rows = own.n[:, 0].sum(axis=1)
+    finding = Finding(
+        signal=Signal.REQUEST_RATE,
+        model=model,
+        severity=Severity.INFO,
+        title=f"requests {found.now:.3g} req/s",
+        effect=math.log(found.now / found.rate) / RATE_UNIT,
+        score=0.0,
+        n=float(window_sum(own.t, rows, frame.live)),
+        n_baseline=float(window_sums(own.t, rows, frame.references).sum()),
+        now=found.now,
+        baseline=found.rate,
+        unit="req/s",
+    )
+    return Case(finding, None, frame.live)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analysis.answer import Signal
-from analysis.knee import knee
+from analysis.answer import Severity, Signal
+from analysis.knee import knee, with_knee
+from analysis.latency import latency_case
+from analysis.traffic import rate_case
 from analysis.triage import evaluate
 from analysis.view import View
-from tests.evidence import FRAME, NOW, ONSET, Model, evidence, model_logs
+from tests.evidence import FRAME, NEWEST, NOW, ONSET, Model, evidence, model_logs
 
 Floats = NDArray[np.float64]
 
@@ -115,6 +118,55 @@ def test_the_rate_finding_says_that_the_load_is_beyond_the_knee() -> None:
     assert found is not None
     assert found.beyond
     assert found.rate == pytest.approx(45.0, rel=0.15)
+
+
+def climbing(top: float, base: float = 40.0) -> Model:
+    """A load that climbs beyond the knee of 45 requests a second in the last minutes, and a median that follows."""
+
+    def load(t: float) -> float:
+        usual = 40.0 + 12.0 * math.sin(2 * math.pi / 7_200 * t)
+        return usual if t < ONSET else top
+
+    return Model(rate=load, median_ms=lambda t: base * max(1.0, load(t) / 45.0) ** 3)
+
+
+def test_a_load_beyond_the_knee_is_the_first_cause_of_the_latency_from_the_moment_it_passed_it() -> None:
+    snapshot, _ = evaluate(evidence(model_logs(climbing(70.0))), View(), FRAME, NOW, threshold=0.6)
+    latency, rate = snapshot.findings
+    assert (latency.signal, rate.signal) == (Signal.LATENCY, Signal.REQUEST_RATE)
+    assert rate.severity is Severity.WARNING
+    assert rate.onset is not None
+    assert abs(rate.onset - ONSET) <= 60
+    assert latency.causes[0].key == rate.key
+
+
+def test_a_load_that_is_no_news_is_a_cause_where_it_is_beyond_the_knee_and_all_slows() -> None:
+    logs = model_logs(climbing(62.0))
+    assert logs.traffic is not None
+    latency = logs.traffic.latency
+    slow = latency_case(latency, FRAME, NEWEST, "shop") if latency is not None else None
+    assert slow is not None
+    case = with_knee(None, slow, latency, FRAME, "shop")
+    assert case is not None
+    assert case.finding.title.startswith("requests 6")
+    assert "beyond the knee of ~4" in case.finding.title
+    assert case.finding.severity is Severity.WARNING
+    assert case.finding.effect > 0
+    calm = replace(slow, finding=replace(slow.finding, severity=Severity.INFO))
+    assert with_knee(None, calm, latency, FRAME, "shop") is None
+    assert with_knee(None, None, latency, FRAME, "shop") is None
+    assert with_knee(None, slow, None, FRAME, "shop") is None
+
+
+def test_a_fall_of_the_load_says_nothing_of_the_knee() -> None:
+    logs = model_logs(climbing(70.0))
+    assert logs.traffic is not None
+    latency = logs.traffic.latency
+    assert latency is not None
+    rate = rate_case(logs.traffic.requests, FRAME, NEWEST, "shop")
+    assert rate is not None
+    fallen = replace(rate, finding=replace(rate.finding, effect=-2.0))
+    assert with_knee(fallen, latency_case(latency, FRAME, NEWEST, "shop"), latency, FRAME, "shop") is fallen
 
 
 def test_a_steady_load_shows_no_knee() -> None:

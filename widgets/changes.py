@@ -163,7 +163,7 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
     def _where(self, finding: Finding, most: int) -> str:
         return "; ".join(
             f"{self.segment(segment)} {percent(min(1.0, segment.share_of_change))}"
-            for segment in _places(finding)[:most]
+            for segment in _places(finding, most)
         )
 
     def _place(self, finding: Finding, most: int, width: int) -> str:
@@ -171,7 +171,7 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
 
         Empty where not even its first term is whole.
         """
-        places = _places(finding)
+        places = _places(finding, most)
         named = self.segment(places[0]) if places else ""
         told = (*(self._where(finding, number) for number in range(most, 0, -1)), named)
         fitting = (text for text in told if cells(((text, ""),)) <= width)
@@ -183,10 +183,15 @@ class ChangesPanel(ListPanel[tuple[Finding, ...], Finding]):
         return " ".join(f"{self.foreign(name, 40)}={self.foreign(value, 60)}" for name, value in segment.where)
 
 
-def _places(finding: Finding) -> tuple[Segment, ...]:
-    """The segments that say more than the title: that a new version's requests are its own, the title says."""
-    own = (("version", finding.subject),) if finding.signal is Signal.VERSION else None
-    return tuple(segment for segment in finding.where if segment.where != own)
+def _places(finding: Finding, most: int) -> tuple[Segment, ...]:
+    """At most `most` segments, without what the title says: that a new version's requests are its own.
+
+    Where one alone has room, what the version does needs it more than where it runs.
+    """
+    if finding.signal is not Signal.VERSION:
+        return finding.where[:most]
+    own = (("version", finding.subject),)
+    return tuple(segment for segment in finding.where if segment.where != own)[: most if most > 1 else 0]
 
 
 def _rows(finding: Finding) -> str:
