@@ -16,7 +16,7 @@ from analysis.slices import model_histogram, window_sum, window_sums
 from analysis.special import f_sf
 from analysis.traffic import RATE_UNIT
 from analysis.view import Frame
-from analysis.words import quantity
+from analysis.words import quantity, ratio
 
 Floats = NDArray[np.float64]
 
@@ -166,11 +166,20 @@ def with_knee(rate: Case | None, slow: Case | None, latency: Histogram | None, f
         return rate
     passed = _passed(latency, found, frame, model)
     known = rate or _load(latency, found, frame, model)
-    words = f"{known.finding.title}, beyond the knee of ~{quantity(found.rate)} req/s"
+    # The knee stands first: the end may be cut.
+    words = f"requests beyond the knee of ~{quantity(found.rate)} req/s: {_rates(rate, found)}"
     finding = replace(known.finding, title=words, onset=known.finding.onset or passed)
     if slower and finding.severity.rank < Severity.WARNING.rank:
         finding = replace(finding, severity=Severity.WARNING, score=max(finding.score, LEAST_SCORE))
     return replace(known, finding=finding)
+
+
+def _rates(rate: Case | None, found: Knee) -> str:
+    """34.3 -> 64.3 x1.9, of a known change; else what the load is."""
+    if rate is None or rate.finding.now is None or rate.finding.baseline is None:
+        return f"{found.now:.3g}"
+    before, now = rate.finding.baseline, rate.finding.now
+    return f"{before:.3g} -> {now:.3g} {ratio(now, before)}"
 
 
 def _passed(latency: Histogram, found: Knee, frame: Frame, model: str) -> float | None:
@@ -190,7 +199,7 @@ def _load(latency: Histogram, found: Knee, frame: Frame, model: str) -> Case:
         signal=Signal.REQUEST_RATE,
         model=model,
         severity=Severity.INFO,
-        title=f"requests {found.now:.3g} req/s",
+        title="",
         effect=math.log(found.now / found.rate) / RATE_UNIT,
         score=0.0,
         n=float(window_sum(own.t, rows, frame.live)),
