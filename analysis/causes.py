@@ -27,6 +27,9 @@ INPUTS = frozenset({Signal.FEATURE, Signal.QUALITY})
 QUEUES = frozenset({"in_flight", "queue_depth", "queue_time"})
 """Gauges that follow from slow answers or many requests (Little's law) and start nothing."""
 
+UNCOUNTED = frozenset({"missing", "idle"})
+"""Checks of replicas whose requests are no longer counted, whoever answers them."""
+
 SENT_AGAIN = "duplicate_ids"
 """The check that follows from what users feel: clients send again what failed or was slow."""
 
@@ -37,7 +40,9 @@ _LEADS_TO: Mapping[Signal, frozenset[Signal]] = {
     Signal.VERSION: FELT | INPUTS | {Signal.INFRA, Signal.DEPENDENCY},
     Signal.DEPENDENCY: FELT | INPUTS | {Signal.INFRA, Signal.REQUEST_RATE},
     Signal.REQUEST_RATE: FELT | INPUTS | {Signal.INFRA, Signal.DEPENDENCY},
-    Signal.INFRA: frozenset({Signal.LATENCY, Signal.ERROR, Signal.BUSINESS, Signal.STALENESS, Signal.INFRA}),
+    Signal.INFRA: frozenset(
+        {Signal.LATENCY, Signal.ERROR, Signal.BUSINESS, Signal.STALENESS, Signal.INFRA, Signal.REQUEST_RATE}
+    ),
     Signal.QUALITY: FELT - {Signal.LATENCY},
     Signal.FEATURE: FELT - {Signal.LATENCY, Signal.ERROR},
     Signal.STALENESS: frozenset({Signal.STALENESS, Signal.REQUEST_RATE}),
@@ -128,6 +133,8 @@ def _can_cause(cause: Finding, effect: Finding) -> bool:
         return False
     if cause.check == SENT_AGAIN:
         return False
+    if cause.signal is Signal.INFRA and effect.signal is Signal.REQUEST_RATE:
+        return cause.check in UNCOUNTED and effect.effect < 0
     if cause.signal is Signal.INFRA and effect.signal is Signal.INFRA:
         return cause.check == "memory" and effect.check in ("restarts", "oom")
     if cause.signal is Signal.INFRA:

@@ -1,11 +1,12 @@
-"""What the metrics themselves say of their sources: a replica that exports nothing any more, a value that is stuck.
+"""What the metrics themselves say of their sources: a replica that exports or counts nothing any more, a stuck value.
 
 Other series go on, so the source as a whole is alive; what the silent one would have said is missing all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,13 @@ from analysis.words import duration, measured
 
 Floats = NDArray[np.float64]
 
-MISSING, FROZEN = "missing", "frozen"
+MISSING, FROZEN, IDLE = "missing", "frozen", "idle"
+
+COUNTED = "replica_requests"
+"""The metric that counts the requests of each replica, per bucket."""
+
+MISSED = 20.0
+"""Requests that a replica must have missed by its usual share before it is called idle."""
 
 SILENT_S = 180
 """Seconds without a sample, while others have some, from which a replica is missing; five buckets if that is more."""
@@ -52,13 +59,13 @@ def silent_series(gauges: Iterable[Series], frame: Frame) -> tuple[Silent, ...]:
 
 
 def exporter_cases(gauges: Sequence[Series], frame: Frame) -> list[Case]:
-    """Replicas that export nothing any more and were not replaced, and gauges that are stuck: information, by model."""
+    """Replicas that export or count nothing any more and were not replaced, and stuck gauges: information, by model."""
     by_model: dict[str, list[Series]] = {}
     for series in gauges:
         by_model.setdefault(series.label(*MODEL_LABELS) or "", []).append(series)
     cases = []
     for model, own in by_model.items():
-        cases += [case for case in (_missing(own, frame, model), _frozen(own, frame, model)) if case is not None]
+        cases += [case for test in (_missing, _idle, _frozen) if (case := test(own, frame, model)) is not None]
     return cases
 
 
@@ -88,6 +95,49 @@ def _missing(own: Sequence[Series], frame: Frame, model: str) -> Case | None:
     one = "exports" if len(silent) == 1 else "export"
     title = f"{what} {one} nothing for {duration(end - first)}, {len(alive)} of {len(alive) + len(silent)} go on"
     return _case(model, MISSING, title, first, frame, now=end - first, n=len(silent))
+
+
+def _idle(own: Sequence[Series], frame: Frame, model: str) -> Case | None:
+    """Replicas whose count of requests stands still while they export and others count: out of rotation, or stuck.
+
+    What a replica has missed follows from its share in the reference windows and what the others counted meanwhile.
+    Replicas that began to count at that time took its place.
+    """
+    counted = {r: s for s in own if s.metric == COUNTED and (r := s.label(*REPLICA_LABELS)) is not None}
+    usual = {r: sum(float(samples(s, w)[1].sum()) for w in frame.references) for r, s in counted.items()}
+    whole = sum(usual.values())
+    since: dict[str, float] = {}
+    for replica, series in counted.items():
+        t, v = live_samples(series, frame)
+        held = np.flatnonzero(v > 0)
+        first = int(held[-1]) + 1 if len(held) else 0
+        if len(t) and t[-1] + frame.step - t[min(first, len(t) - 1)] >= _patience(frame) and first < len(t):
+            since[replica] = float(t[first])
+    alive = [r for r in counted if r not in since and len(live_samples(counted[r], frame)[0])]
+    rest = max(1e-9, sum(usual[r] for r in alive))
+    idle = sorted(r for r, at in since.items() if _since(counted, alive, at) * usual[r] / rest >= MISSED)
+    if not whole or not idle or not alive:
+        return None
+    first_idle = min(since[r] for r in idle)
+    came = sum(1 for r in alive if _began(counted[r]) >= first_idle - _patience(frame))
+    if came >= len(idle) or first_idle < frame.live.start + frame.step:
+        return None
+    what = f"replica {idle[0]}" if len(idle) == 1 else f"{len(idle)} replicas ({', '.join(idle[:3])})"
+    one = "counts" if len(idle) == 1 else "count"
+    age = float(max(live_samples(counted[r], frame)[0][-1] for r in idle)) + frame.step - first_idle
+    title = f"{what} {one} no requests for {duration(age)}, {len(alive)} of {len(alive) + len(idle)} go on"
+    return _case(model, IDLE, title, first_idle, frame, now=age, n=len(idle))
+
+
+def _since(counted: Mapping[str, Series], replicas: Iterable[str], at: float) -> float:
+    """Requests that some replicas counted from a moment on."""
+    return sum(float(np.nansum(counted[r].v[counted[r].t >= at])) for r in replicas)
+
+
+def _began(series: Series) -> float:
+    """Unix seconds of the first bucket with a count."""
+    held = series.t[np.nan_to_num(series.v) > 0]
+    return float(held[0]) if len(held) else math.inf
 
 
 def _frozen(own: Sequence[Series], frame: Frame, model: str) -> Case | None:

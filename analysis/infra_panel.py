@@ -10,10 +10,13 @@ import numpy as np
 from analysis.answer import InfraPanel, InfraRow, PanelStatus, Severity
 from analysis.cases import Case
 from analysis.evidence import Series
-from analysis.exporters import silent_series
+from analysis.exporters import COUNTED, silent_series
 from analysis.gauges import MODEL_LABELS, Reading, live_samples, name_of
 from analysis.infra import subject_of
 from analysis.view import Frame
+
+NO_ROW = frozenset({"memory_limit", COUNTED})
+"""Metrics without a row: a limit stands beside the memory, and the requests of replicas on other pages."""
 
 
 def infra_panel(
@@ -33,7 +36,7 @@ def infra_panel(
     states = {(c.finding.check, c.finding.model, c.finding.subject): c.finding for c in cases}
     rows = []
     for r in all_readings:
-        if r.series.metric == "memory_limit" or (model and r.model and r.model != model):
+        if r.series.metric in NO_ROW or (model and r.model and r.model != model):
             continue
         found = states.get((r.series.metric, r.model, subject_of(r)))
         named = found is not None and found.title.startswith(f"{r.name} ".lstrip())
@@ -57,7 +60,7 @@ def infra_panel(
     rows += [
         _silent(one.series, one.newest, frame)
         for one in silent_series(gauges, frame)
-        if one.series.metric != "memory_limit" and model in ("", one.series.label(*MODEL_LABELS) or "")
+        if one.series.metric not in NO_ROW and model in ("", one.series.label(*MODEL_LABELS) or "")
     ]
     rows.sort(key=lambda row: (-row.state.rank, ORDER.index(row.metric) if row.metric in ORDER else 99, row.name))
     return InfraPanel(status, tuple(rows))

@@ -55,6 +55,18 @@ def test_a_slow_canary_leads_with_the_latency_and_names_the_version_as_its_cause
     assert cause.confidence == "high"
 
 
+@pytest.mark.parametrize("check", ["idle", "missing"])
+def test_requests_that_a_replica_no_longer_counts_explain_a_fall_and_no_rise(check: str) -> None:
+    replica = finding(Signal.INFRA, "info", subject=check, check=check)
+    fall = replace(finding(Signal.REQUEST_RATE, "warning", at=0), effect=-1.0)
+    linked = {f.signal: f.causes for f in told([replica, fall], 60)}
+    assert [cause.key for cause in linked[Signal.REQUEST_RATE]] == [replica.key]
+    rise = {f.signal: f.causes for f in told([replica, replace(fall, effect=1.0)], 60)}
+    assert rise[Signal.REQUEST_RATE] == ()
+    full = finding(Signal.INFRA, "warning", subject="r1", check="cpu")
+    assert {f.signal: f.causes for f in told([full, fall], 60)}[Signal.REQUEST_RATE] == ()
+
+
 def test_a_version_that_does_not_carry_the_change_is_mentioned_but_not_blamed() -> None:
     version = finding(Signal.VERSION, "info", subject="42", at=-1)
     slow = finding(Signal.LATENCY, "critical", where={"region": "eu-w1"})

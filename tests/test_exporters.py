@@ -82,6 +82,35 @@ def test_a_gauge_that_rests_for_a_reason_is_not_stuck(series: Series) -> None:
     assert titles(cpu(0), series) == []
 
 
+def counted(replica: str, per_minute: float = 300.0, *, since: float = -math.inf, until: float = math.inf) -> Series:
+    """The requests of a replica per bucket: none after `until`, while it goes on exporting."""
+    series = gauge(
+        "replica_requests", steady(per_minute), noise=0.05, unit="req", since=since, model="shop", replica=replica
+    )
+    series.v[series.t >= until] = 0.0
+    return series
+
+
+def test_a_replica_that_counts_no_requests_while_others_do_is_named() -> None:
+    (case,) = exporter_cases([counted("0"), counted("1"), counted("2", until=SINCE), cpu(2)], FRAME)
+    finding = case.finding
+    assert finding.title == "replica 2 counts no requests for 15m, 2 of 3 go on"
+    assert (finding.check, finding.severity, finding.onset) == ("idle", Severity.INFO, SINCE)
+    assert titles(counted("0"), counted("1", until=SINCE), counted("2", until=SINCE)) == [
+        "2 replicas (1, 2) count no requests for 15m, 1 of 3 go on"
+    ]
+
+
+def test_a_replica_that_never_had_requests_or_few_or_was_replaced_is_not_idle() -> None:
+    assert titles(counted("0"), counted("1", 0.0)) == []
+    assert titles(counted("0"), counted("1", 0.2, until=SINCE)) == []
+    assert titles(counted("0"), counted("1", until=SINCE), counted("2", since=SINCE)) == []
+    assert titles(counted("0"), counted("1", until=FRAME.live.start - 600)) == []
+    assert titles(counted("0"), counted("1", until=FRAME.live.end - 120)) == []
+    # Where all stand still the model is silent, which is told elsewhere.
+    assert titles(counted("0", until=SINCE), counted("1", until=SINCE)) == []
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_healthy_fleet_has_no_such_finding(seed: int) -> None:
     fleet = [cpu(100 * seed + i) for i in range(10)]

@@ -76,6 +76,14 @@ def test_a_gauge_that_stands_still_while_others_go_on_is_named(told: Callable[[S
     assert onset(finding) == pytest.approx(END - 15 * 60, abs=60)
 
 
+def test_a_counter_that_stands_still_while_others_go_on_is_named(told: Callable[[Story], Findings]) -> None:
+    idle, *rest = told(Story(frozen_counters="2"))
+    assert (idle["signal"], idle["metric"], idle["severity"]) == ("infra", "idle", "info")
+    assert re.fullmatch(r"replica 2 counts no requests for 1[56]m, 2 of 3 go on", idle["title"])
+    assert onset(idle) == pytest.approx(END - 15 * 60, abs=60)
+    assert rest == []
+
+
 def test_memory_on_its_way_to_the_limit_is_told_with_the_time_left(told: Callable[[Story], Findings]) -> None:
     (finding,) = told(Story(leak_gib=3.5, since=40.0))
     assert (finding["signal"], finding["metric"], finding["severity"]) == ("infra", "memory", "critical")
