@@ -105,9 +105,12 @@ async def test_a_filter_narrows_counts_to_its_labels(store: MetricStore) -> None
     assert evidence.traffic is not None
     assert evidence.traffic.requests.keys == (("a", "42"),)
     # Memory is known by pod and not by version: it cannot say which part is meant.
-    assert evidence.gauges == ()
+    assert {series.metric for series in evidence.gauges} == {"replica_requests"}
     by_pod = (await store.metrics([WINDOW], 60, Eq("pod", "pod-b"))).value
-    assert [series.label("replica") for series in by_pod.gauges] == ["pod-b"]
+    assert [(series.metric, series.label("replica")) for series in by_pod.gauges] == [
+        ("memory", "pod-b"),
+        ("replica_requests", "pod-b"),
+    ]
 
 
 async def test_what_a_conjunction_leaves_out_and_what_it_selects_are_the_whole(store: MetricStore) -> None:

@@ -105,7 +105,7 @@ async def test_discovery_watermark_and_evidence(store: PrometheusStore) -> None:
     catalog = await store.discover()
     assert catalog.presets == ("plain",)
     assert catalog.models == ("a", "b")
-    assert set(catalog.signals) == {"requests", "errors", "latency", "memory"}
+    assert set(catalog.signals) == {"requests", "replica_requests", "errors", "latency", "memory"}
     water = await store.watermark()
     assert (water.oldest, water.newest) == (HOUR.start, HOUR.end)
     fetched = await store.metrics([HOUR], 60)
@@ -116,9 +116,11 @@ async def test_discovery_watermark_and_evidence(store: PrometheusStore) -> None:
     assert 0.03 < evidence.traffic.errors.n.sum() / evidence.traffic.requests.n.sum() < 0.07
     assert evidence.errors is not None
     assert evidence.errors.counts.keys == (("a", "timeout"), ("b", "timeout"))
-    assert [series.labels for series in evidence.gauges] == [
-        (("model", "a"), ("replica", "r1")),
-        (("model", "b"), ("replica", "r1")),
+    assert [(series.metric, series.labels) for series in evidence.gauges] == [
+        ("memory", (("model", "a"), ("replica", "r1"))),
+        ("memory", (("model", "b"), ("replica", "r1"))),
+        ("replica_requests", (("model", "a"),)),
+        ("replica_requests", (("model", "b"),)),
     ]
     assert evidence.gauges[0].v[-1] == 1e9 + 3600
     assert "requests: sum by" in fetched.query
