@@ -10,6 +10,7 @@ from tests.sample import NOW, sample
 from widgets.header import Alert, HeaderPanel, HeaderPart
 from widgets.keys import Hint, KeysLine
 from widgets.look import Scene
+from widgets.panel import text_of
 
 
 def test_the_header_says_when_buckets_are_wider_than_a_minute() -> None:
@@ -31,9 +32,9 @@ def test_wide_buckets_are_announced_at_the_design_size_while_sources_load() -> N
     assert len(line) <= 80
 
 
-def header_lines(part: HeaderPart, width: int) -> list[str]:
+def header_lines(part: HeaderPart, width: int, height: int = 2) -> list[str]:
     scene = Scene.of(sample())
-    return ["".join(text for text, _ in line) for line in HeaderPanel(LOOK).body(part, scene, width, 2)]
+    return ["".join(text for text, _ in line) for line in HeaderPanel(LOOK).body(part, scene, width, height)]
 
 
 def test_the_header_names_window_baseline_utc_and_local_time_age_and_sources() -> None:
@@ -110,6 +111,43 @@ def test_what_to_do_about_a_failed_source_has_room_before_its_own_words() -> Non
     pinned = replace(Scene.of(sample()), now=NOW - 3_600)
     second = "".join(run for run, _ in HeaderPanel(LOOK).body(part, pinned, 80, 2)[1])
     assert "FAILED since 03:11Z" in second
+
+
+REFUSED = replace(
+    HeaderPart.of(sample()).sources[0],
+    name="127.0.0.1:9/metrics",
+    state=State.FAILED,
+    error="connection refused: http://127.0.0.1:9/metrics",
+    hint="nothing listens there: check port and tunnel",
+    failing_since=NOW - 61,
+)
+
+
+async def test_what_to_do_is_never_cut_off_in_80_columns() -> None:
+    part = replace(HeaderPart.of(sample()), sources=(REFUSED,), notes=())
+    slow = replace(sample(), sources=(REFUSED,), notes=())
+    app = PanelApp(HeaderPanel(LOOK), snapshot=slow)
+    async with app.run_test(size=(80, 24)):
+        shown = text_of(app.panels[0])[1:]
+        assert len(shown) == 2 + len(HeaderPanel(LOOK)._alerts(HeaderPart.of(slow)))
+        assert " ".join("".join(shown[-2:]).split()).endswith("nothing listens there: check port and tunnel")
+    alerts = (Alert(Severity.CRITICAL, "burn 22x"),)
+    lines = header_lines(replace(part, alerts=alerts), 80, 5)
+    assert [line.split()[0] for line in lines[1:3]] == ["!!", "127.0.0.1:9/metrics"]
+    assert lines[-1].endswith("check port and tunnel")
+
+
+def test_each_failed_source_has_a_line() -> None:
+    part = replace(HeaderPart.of(sample()), sources=tuple(replace(REFUSED, name=f"page {i}") for i in "abcd"), notes=())
+    lines = header_lines(part, 80, 5)[1:]
+    assert [line.split()[1] for line in lines] == ["a", "b", "c"]
+    assert all(len(line) <= 80 for line in lines)
+
+
+async def test_a_terminal_without_room_says_it_in_one_line() -> None:
+    app = PanelApp(HeaderPanel(LOOK), snapshot=replace(sample(), sources=(REFUSED,), notes=()))
+    async with app.run_test(size=(60, 15)):
+        assert app.panels[0].size.height == 2
 
 
 def test_the_second_line_ends_with_a_whole_word() -> None:

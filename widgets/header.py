@@ -12,12 +12,16 @@ from analysis.answer import Severity, Snapshot, SourceStatus, State
 from analysis.filters import format_filter
 from analysis.objectives import words
 from analysis.view import STEPS_S, View
-from widgets.lines import Line, Run, cells, fitted
+from widgets.lines import Line, Run, cells, fitted, wrapped
 from widgets.look import Scene
 from widgets.panel import Panel
 from widgets.text import age, clock, cut, cut_words, duration
 
 NAME_CELLS = 20
+FAILURE_LINES = 3
+"""Most lines for what happened to the sources and what to do: the longest advice is 70 characters."""
+ROOMY = 24
+"""Rows of a terminal from which on an alert and a failure have lines of their own."""
 
 _SOURCE_ROLES = {
     State.LIVE: "dim",
@@ -95,36 +99,44 @@ def _burning(snapshot: Snapshot) -> tuple[Alert, ...]:
 
 
 class HeaderPanel(Panel[HeaderPart]):
-    """One line, and a second one where there is an alert, a failed source or a note."""
+    """One line, a second one where there is an alert or a note, and as many as it takes to say what failed."""
 
     CLOCKED = True
     DEFAULT_CSS = """
-    HeaderPanel { height: auto; max-height: 2; }
+    HeaderPanel { height: auto; max-height: 5; }
     """
 
     def arrived(self, part: HeaderPart) -> None:
-        if self.is_mounted and self.size.height != self._height(part):
+        if self.is_mounted and self.size.height != self._height(part, self.size.width, self.app.size.height):
             self.refresh(layout=True)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return self._height(self.part)
+        return self._height(self.part, width, viewport.height)
 
-    def _height(self, part: HeaderPart | None) -> int:
-        return 2 if part is not None and self._seconds(part, 0.0, 80) else 1
+    def _height(self, part: HeaderPart | None, width: int, rows: int) -> int:
+        if part is None or self.scene is None:
+            return 1
+        messages = self._messages(part, self.scene.now, width, 1 + FAILURE_LINES)
+        return 1 + (len(messages) if rows >= ROOMY else min(1, len(messages)))
 
     def body(self, part: HeaderPart, scene: Scene, width: int, height: int) -> list[Line]:
-        lines = [self._first(part, scene, width)]
-        messages = self._seconds(part, scene.now, width)
-        if messages and height > 1:
-            line = list(messages[0])
-            for extra in messages[1:]:
-                if cells((*line, *extra)) + 3 > width:
-                    break
-                line += [("  | ", "rule"), *extra]
-            lines.append(self._whole_words(line, width))
-        return lines
+        return [self._first(part, scene, width), *self._messages(part, scene.now, width, height - 1)]
 
-    def _whole_words(self, line: list[Run], width: int) -> Line:
+    def _messages(self, part: HeaderPart, now: float, width: int, most: int) -> list[Line]:
+        """Alerts, failed sources and notes: one line, and at most `most` where it takes more to say what failed."""
+        alerts, failures = (
+            self._alerts(part),
+            [self._failure(s, now, width) for s in part.sources if s.state is State.FAILED],
+        )
+        notes: list[Line] = [((f" {self.foreign(note, 160)}", "dim"),) for note in part.notes]
+        urgent = [*alerts, *failures]
+        if not failures or most == 1 or cells(_joined(urgent)) <= width:
+            lines = [_packed([*urgent, *notes], width)]
+        else:
+            lines = [_packed(alerts, width), *_stacked(failures, width)]
+        return [self._whole_words(line, width) for line in lines if line][:most]
+
+    def _whole_words(self, line: Line, width: int) -> Line:
         """The line, and where it is too long no half words at its end."""
         for i, (text, role) in enumerate(line):
             left = width - cells(tuple(line[:i]))
@@ -201,17 +213,12 @@ class HeaderPanel(Panel[HeaderPart]):
             out.append((f" {age(now - source.newest_sample)}", role))
         return out
 
-    def _seconds(self, part: HeaderPart, now: float, width: int) -> Sequence[list[Run]]:
-        """What the second line says: alerts, failed sources, notes."""
-        out: list[list[Run]] = []
-        for alert in sorted(part.alerts, key=lambda a: -a.severity.rank):
-            sign = {Severity.CRITICAL: "!! ", Severity.WARNING: "! "}.get(alert.severity, "")
-            out.append([(f" {sign}{self.foreign(alert.text)}", str(alert.severity.value))])
-        out += [self._failure(source, now, width) for source in part.sources if source.state is State.FAILED]
-        out += [[(f" {self.foreign(note, 160)}", "dim")] for note in part.notes]
-        return out
+    def _alerts(self, part: HeaderPart) -> list[Line]:
+        signs = {Severity.CRITICAL: "!! ", Severity.WARNING: "! "}
+        ranked = sorted(part.alerts, key=lambda a: -a.severity.rank)
+        return [((f" {signs.get(a.severity, '')}{self.foreign(a.text)}", str(a.severity.value)),) for a in ranked]
 
-    def _failure(self, source: SourceStatus, now: float, width: int) -> list[Run]:
+    def _failure(self, source: SourceStatus, now: float, width: int) -> Line:
         """What happened, since when, what to do; where there is no room the source's own words give way to the last."""
         since = ""
         if source.failing_since is not None:
@@ -222,4 +229,24 @@ class HeaderPanel(Panel[HeaderPart]):
         title, _, message = self.foreign(source.error or "no answer", 120).partition(": ")
         hint: Run = (f": {self.foreign(source.hint, 120)}" if source.hint else "", "dim")
         whole: Run = (head + ": ".join(filter(None, (title, message))), "critical")
-        return [whole, hint] if not source.hint or cells((whole, hint)) <= width else [(head + title, "critical"), hint]
+        return (whole, hint) if not source.hint or cells((whole, hint)) <= width else ((head + title, "critical"), hint)
+
+
+def _joined(messages: Sequence[Line]) -> Line:
+    """Messages side by side."""
+    return tuple(run for i, message in enumerate(messages) for run in ((("  | ", "rule"),) if i else ()) + message)
+
+
+def _packed(messages: Sequence[Line], width: int) -> Line:
+    """The first message, and the ones behind it that fit beside it."""
+    fitting = (n for n in range(len(messages), 1, -1) if cells(_joined(messages[:n])) <= width)
+    return _joined(messages[: next(fitting, 1)])
+
+
+def _stacked(failures: Sequence[Line], width: int) -> list[Line]:
+    """The failures below each other in `FAILURE_LINES`: those behind the first ones have a line at least."""
+    rows: list[Line] = []
+    shown = failures[:FAILURE_LINES]
+    for i, failure in enumerate(shown, start=1):
+        rows += wrapped(failure, width, FAILURE_LINES - len(rows) - (len(shown) - i))
+    return rows

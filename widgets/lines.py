@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,18 @@ def fitted(line: Iterable[Run], width: int, *, ascii: bool = False) -> Line:  # 
         out.append((text, role))
         left -= size
     return merged([*out, (" " * left, "")])
+
+
+def wrapped(line: Line, width: int, lines: int) -> list[Line]:
+    """The line in at most `lines` rows, broken at blanks to at most `width` cells; the last row keeps the rest."""
+    out: list[list[Run]] = [[]]
+    for text, role in line:
+        for word in re.findall(r"\s*\S+|\s+$", text):
+            if len(out) < lines and cells((*out[-1], (word, role))) > width and any(run.strip() for run, _ in out[-1]):
+                out.append([(" " + word.lstrip(), role)])
+            else:
+                out[-1].append((word, role))
+    return [merged(row) for row in out]
 
 
 def beside(left: Sequence[Line], right: Sequence[Line], left_width: int, gap: int = 2) -> list[Line]:
