@@ -36,6 +36,7 @@ async def test_v_compares_the_newest_version_with_the_most_used_and_other_keys_c
             "confidence",
         }
         assert verdicts["inputs"] is Verdict.SAME
+        assert panel.size.height == len(panel.part.rows) + 2, "the rest of the page is left to the shadows"
         await pilot.press("greater_than_sign")
         await until(pilot, lambda: panel.part is not None and panel.part.a == "42")
         assert panel.part.b == "41"
@@ -94,3 +95,25 @@ def test_a_shadow_without_labels_or_errors_does_not_say_zero() -> None:
     text = shadow_text(ShadowRow("5", "s1", 300, 0, 0.9, (0.86, 0.93), None, None, None, None, None))
     assert "no labels yet" in text
     assert text.count("--") == 6
+
+
+def test_who_is_right_is_told_in_whole_sentences_below_the_row() -> None:
+    times = ({"p50": 91.0, "p99": 236.0}, {"p50": 96.0, "p99": 250.0})
+    row = ShadowRow(
+        "5", "s1", 3_605, 29_000, 0.949, (0.941, 0.956), 0.97, 0.0102, (0.83, 0.82), times, (0.001, 0.002),
+        445, 60, 18, 0.00001, 0.00002, -0.09, 0.03,
+    )  # fmt: skip
+    panel = ShadowPanel(LOOK)
+    part = ShadowPart(LIVE, "churn", (row,))
+    for width in (80, 120):
+        lines = ["".join(text for text, _ in line) for line in panel.body(part, Scene.of(sample()), width, 12)]
+        said = " ".join(" ".join(lines[2:]).split())
+        for words in (
+            "worse: of 445 labelled answers only s1 was right in 18, only 5 in 60",
+            "accuracy -9.0pp (-12.0pp..-6.0pp); p <0.0001 however often one looks, McNemar <0.0001",
+            "94.9% of 3.6k answers, 95% between 94.1% and 95.6%; before 97.0%",
+            "0.83 -> 0.82, 0.010 apart on average",
+        ):
+            assert words in said, said
+        assert all(len(line) <= width for line in lines)
+    assert len(panel.body(part, Scene.of(sample()), 120, 4)) == 2

@@ -7,11 +7,15 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from analysis.answer import ShadowPanel as ShadowPart
 from analysis.answer import ShadowRow
 from widgets.lines import Column, Line, Run, heading, layout, row
-from widgets.listing import ListPanel
+from widgets.listing import ListPanel, Room, stacked
 from widgets.look import Scene
-from widgets.text import NONE, count, ms, percent
+from widgets.text import NONE, count, ms, percent, points, wrap
 
 SURE = 0.05
+DETAIL = 5
+"""Lines of a detail that is worth its room: one for each thing that is compared."""
+TERM = 12
+"""Cells of the first words of a detail's line."""
 
 
 class ShadowPanel(ListPanel[ShadowPart, ShadowRow]):
@@ -74,6 +78,49 @@ class ShadowPanel(ListPanel[ShadowPart, ShadowRow]):
 
         return [heading(columns, sizes)], put
 
+    def room(self, part: ShadowPart, width: int, height: int) -> Room:
+        least = len(part.rows) + 1 + DETAIL
+        return stacked(len(part.rows), width, height, DETAIL) if height >= least else Room(width, height)
+
+    def detail(self, part: ShadowPart, scene: Scene, item: ShadowRow, width: int, height: int) -> list[Line]:
+        lines: list[Line] = []
+        for term, text, role in _told(item, self.foreign(item.live, 40), self.foreign(item.shadow, 40)):
+            rows = wrap(text, max(1, width - TERM - 4), height)
+            lines += [((f"  {term if not i else '':<{TERM}}", "dim"), (row, role)) for i, row in enumerate(rows)]
+        return lines[:height]
+
+
+def _told(found: ShadowRow, live: str, shadow: str) -> list[tuple[str, str, str]]:
+    """(what is compared, both sides in words, role) for each thing that is known."""
+    low, high = found.interval
+    verdict, role = _verdict(found)
+    told = [("right", f"{verdict}: {_labels(found, live, shadow)}" if found.labelled else verdict, role)]
+    if found.agreement is not None:
+        between = f"{_fine(found.agreement)} of {count(found.n)} answers, 95% between {_fine(low)} and {_fine(high)}"
+        told.append(("agrees", f"{between}; before {_fine(found.agreement_baseline)}", ""))
+    if found.latency_ms is not None:
+        names = ("p50", "p90", "p95", "p99")
+        times = (f"{name} {' -> '.join(_times(found.latency_ms, name))}" for name in names)
+        told.append(("latency", ", ".join(times), ""))
+    if found.confidence is not None:
+        apart = "" if found.moved is None else f", {found.moved:.3f} apart on average"
+        told.append(("confidence", f"{found.confidence[0]:.2f} -> {found.confidence[1]:.2f}{apart}", ""))
+    if found.errors is not None:
+        told.append(("errors", f"{percent(found.errors[0])} -> {percent(found.errors[1])}", ""))
+    return told
+
+
+def _labels(found: ShadowRow, live: str, shadow: str) -> str:
+    """The labelled pairs in words, with both tests where they can be made."""
+    text = f"of {count(found.labelled)} labelled answers only {shadow} was right in {count(found.only_shadow_right)}"
+    text += f", only {live} in {count(found.only_live_right)}"
+    change, reach = found.accuracy_difference, found.accuracy_reach
+    if change is not None and reach is not None:
+        text += f"; accuracy {points(change)} ({points(change - reach)}..{points(change + reach)})"
+    if found.p is not None and found.p_always is not None:
+        text += f"; p {_p(found.p_always)} however often one looks, McNemar {_p(found.p)}"
+    return text
+
 
 def _times(sides: tuple[Mapping[str, float | None], Mapping[str, float | None]], name: str) -> tuple[str, str]:
     return ms(sides[0].get(name)), ms(sides[1].get(name))
@@ -84,18 +131,27 @@ def _fine(share: float | None) -> str:
     return NONE if share is None else f"{100 * share:.1f}%"
 
 
-def _right(found: ShadowRow) -> Run:
-    """Which side is right more often, or why that cannot be told."""
+def _verdict(found: ShadowRow) -> Run:
+    """Which side is right more often, or why that cannot be told, in a word or three."""
     if not found.labelled:
         return ("no labels yet", "dim")
+    if found.p is None or found.p_always is None:
+        return ("too few labels", "dim")
+    if found.p_always >= SURE:
+        return ("unclear", "dim")
+    worse = found.only_shadow_right < found.only_live_right
+    return ("worse", "warning") if worse else ("better", "")
+
+
+def _right(found: ShadowRow) -> Run:
+    """The verdict with the labelled pairs that only one side got right, and both tests."""
+    verdict, role = _verdict(found)
+    if not found.labelled:
+        return (verdict, role)
     split = f"{count(found.only_shadow_right)} to {count(found.only_live_right)}"
     if found.p is None or found.p_always is None:
-        return (f"too few labels: {split}", "dim")
-    tests = f"p {_p(found.p_always)}, McNemar {_p(found.p)}"
-    if found.p_always < SURE:
-        worse = found.only_shadow_right < found.only_live_right
-        return (f"{'worse' if worse else 'better'}, {split}, {tests}", "warning" if worse else "")
-    return (f"unclear, {split}, {tests}", "dim")
+        return (f"{verdict}: {split}", role)
+    return (f"{verdict}, {split}, p {_p(found.p_always)}, McNemar {_p(found.p)}", role)
 
 
 def _p(value: float) -> str:

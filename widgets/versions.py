@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 
+from textual.geometry import Size
+
 from analysis.comparison import Comparison, ComparisonRow, Verdict
 from widgets.lines import Column, Line, Run, heading, layout, row
 from widgets.listing import ListPanel
@@ -20,6 +22,18 @@ class VersionsPanel(ListPanel[Comparison, ComparisonRow]):
     """Version A against B: values, the difference on the mix of B with its always-valid interval, what may be said."""
 
     NAME = "VERSIONS"
+
+    def arrived(self, part: Comparison) -> None:
+        super().arrived(part)
+        if self.is_mounted and self.size.height != self._height(part):
+            self.refresh(layout=True)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        return self._height(self.part)
+
+    def _height(self, part: Comparison | None) -> int:
+        """A line per measure below title and head; without measures the reason and its source."""
+        return 2 + len(part.rows) if part is not None and part.rows else 3
 
     def items(self, part: Comparison) -> Sequence[ComparisonRow]:
         return part.rows
