@@ -114,9 +114,8 @@ def _labels(found: ShadowRow, live: str, shadow: str) -> str:
     """The labelled pairs in words, with both tests where they can be made."""
     text = f"of {count(found.labelled)} labelled answers only {shadow} was right in {count(found.only_shadow_right)}"
     text += f", only {live} in {count(found.only_live_right)}"
-    change, reach = found.accuracy_difference, found.accuracy_reach
-    if change is not None and reach is not None:
-        text += f"; accuracy {points(change)} ({points(change - reach)}..{points(change + reach)})"
+    if found.accuracy_difference is not None:
+        text += f"; accuracy {points(found.accuracy_difference)}"
     if found.p is not None and found.p_always is not None:
         text += f"; p {_p(found.p_always)} however often one looks, McNemar {_p(found.p)}"
     return text
