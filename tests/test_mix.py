@@ -80,6 +80,10 @@ def test_the_words_for_a_segment_hold_its_numbers() -> None:
     text = " ".join(why(finding, 0))
     assert "stands first" in text
     assert "probability below 0.001" in text
+    assert "that the filter leaves" not in text
+    left = " ".join(why(finding, 0, filtered=True))
+    assert "in all other rows that the filter leaves" in left
+    assert "of all that the filter leaves in the window" in left
     for other in range(1, len(finding.where)):
         assert "stands first" not in why(finding, other)[0]
 

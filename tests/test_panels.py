@@ -18,6 +18,7 @@ from analysis.answer import Signal, State
 from analysis.cases import all_requests
 from analysis.causes import told
 from analysis.evidence import NumericBins, just_above
+from analysis.filters import parse_filter
 from analysis.view import Window
 from tests.panel_app import LOOK, PANELS, PanelApp, give
 from tests.sample import sample
@@ -388,3 +389,8 @@ def test_where_says_that_there_is_nothing_to_locate_where_no_finding_stands() ->
     panel = SegmentsPanel(LOOK)
     (line,) = panel.empty(quiet, Scene.of(sample()), 100)
     assert "nothing to locate: no finding stands for these rows" in "".join(text for text, _ in line)
+    left_out = replace(Scene.of(sample()), question=replace(sample().view, where=parse_filter("version!=42")))
+    (line,) = panel.empty(quiet, left_out, 100)
+    assert "in the rows that the filter leaves nothing changed; u takes it back" in "".join(text for text, _ in line)
+    (line,) = panel.empty(quiet, replace(left_out, loading=True), 100)
+    assert "not known yet: a source is still being read" in "".join(text for text, _ in line)

@@ -68,7 +68,8 @@ class Searching(TimeCursor):
         from tui.screens.why import WhySheet
 
         query = self.session.segment_query(finding.key)
-        return WhySheet(finding, finding.where.index(segment), query, self.main.page)
+        filtered = self.main.scene.filtered
+        return WhySheet(finding, finding.where.index(segment), query, self.main.page, filtered=filtered)
 
     def action_means(self) -> None:
         """Type the value whose mean is searched; the one that the finding is about stands there already."""

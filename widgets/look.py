@@ -70,9 +70,14 @@ class Scene:
     """What was asked, whenever: the view without its moment and its model in focus."""
 
     @property
+    def filtered(self) -> bool:
+        """Whether a filter leaves rows out."""
+        return self.question is not None and bool(fields_of(self.question.where))
+
+    @property
     def unseen(self) -> str:
         """What stands in place of models where there are none."""
-        if self.question is not None and fields_of(self.question.where):
+        if self.filtered:
             return "no model is known under this filter: u takes it back"
         return "no model has been seen yet"
 

@@ -33,7 +33,9 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
         counted = max((segment.counted for segment in part.where if segment.sampled), default=None)
         progress = [(f"  sampled; every row is counted: {percent(counted)}", "dim")] if counted is not None else []
         cause = [(f"  cause? {self.foreign(part.causes[0].words, 100)}", "dim")] if part.causes else []
-        return [(f" {self.foreign(part.model, 40)} ", "accent"), (self.foreign(part.title), ""), *progress, *cause]
+        left = [(" of what the filter leaves", "dim")] if scene.filtered else []
+        title = (self.foreign(part.title), "")
+        return [(f" {self.foreign(part.model, 40)} ", "accent"), title, *left, *progress, *cause]
 
     def empty(self, part: Finding, scene: Scene, width: int) -> list[Line]:
         if part.mix:
@@ -48,12 +50,12 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
                 for shift in part.mix
             ]
             return [(("  traffic moved, rates did not", "bold"),), *moved]
-        said, why = _nowhere(part)
+        said, why = _nowhere(part, scene)
         return [((f"  {said}: ", "bold"), (why, "dim"))]
 
     def summary(self, part: Finding, scene: Scene) -> list[Run]:
         if not part.where:
-            return [(_nowhere(part)[0], "dim")]
+            return [(_nowhere(part, scene)[0], "dim")]
         return [(f"{self.named(part.where[0].where)} {percent(part.where[0].share_of_change)}", "")]
 
     def title_of(self, segment: Segment) -> str:
@@ -67,9 +69,13 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
         )
 
 
-def _nowhere(part: Finding) -> tuple[str, str]:
+def _nowhere(part: Finding, scene: Scene) -> tuple[str, str]:
     """What is said of a finding without segments, and why it has none."""
     if part.check == NOTHING:
+        if scene.loading:
+            return "not known yet", "a source is still being read"
+        if scene.filtered:
+            return "nothing to locate", "in the rows that the filter leaves nothing changed; u takes it back"
         return "nothing to locate", "no finding stands for these rows"
     if part.check == "duplicate_ids":
         return "no segment is sought", "a row does not say that another one has its id"

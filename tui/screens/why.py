@@ -18,8 +18,10 @@ class WhySheet(Sheet):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,f1", "page_help", "Help", show=False)]
 
-    def __init__(self, finding: Finding, at: int, query: str, page: str) -> None:
+    def __init__(self, finding: Finding, at: int, query: str, page: str, *, filtered: bool) -> None:
+        """`filtered`: the finding is of the rows that a filter leaves."""
         super().__init__()
+        self._words = why(finding, at, filtered=filtered)
         self._finding, self._at, self._page = finding, at, page
         self._query = query or "its query is no longer known: the answer is kept from before"
 
@@ -31,14 +33,14 @@ class WhySheet(Sheet):
         finding = self._finding
         text = Text(f"{printable(self._segment, 400)}\n", style="bold")
         text.append(f"{printable(f'{finding.model} {finding.title}', 400)}\n\n", style="not bold dim")
-        text.append("\n".join(printable(line, 400) for line in why(finding, self._at)), style="not bold")
+        text.append("\n".join(printable(line, 400) for line in self._words), style="not bold")
         text.append("\n\nTHE QUERY, AS SENT\n", style="bold")
         text.append("\n".join(printable(line, 4_000) for line in self._query.splitlines()), style="not bold dim")
         text.append("\n\ny copies this, ? shows the help of the page and all keys, Esc closes.", style="dim not bold")
         return text
 
     def copied(self) -> str:
-        return "\n".join((self._segment, *why(self._finding, self._at), "", self._query, ""))
+        return "\n".join((self._segment, *self._words, "", self._query, ""))
 
     def action_page_help(self) -> None:
         """The help of the page in place of this."""
