@@ -102,6 +102,8 @@ class Panel(Widget, Generic[Part]):
         self._drawn: tuple[Size, Ground] | None = None
         self._body_fresh = False
         self._title_fresh = False
+        self._missed = False
+        """Whether something came that Textual's cached lines do not hold, because the panel was not on the screen."""
 
     def show(self, part: Part, scene: Scene) -> None:
         """Draw this part; equal data cost nothing and refresh nothing, other data refresh the lines that differ."""
@@ -178,7 +180,10 @@ class Panel(Widget, Generic[Part]):
         """Draw again and refresh the lines that changed; a panel that is not on the screen waits until it is."""
         self._title_fresh = False
         self._body_fresh = self._body_fresh and not body
-        if not self.is_mounted or not self.region:
+        if not self.is_mounted:
+            return
+        if not self.region:
+            self._missed = True
             return
         old = self._lines
         if self._drawn is None or self._drawn[0] != self.size:
@@ -208,6 +213,12 @@ class Panel(Widget, Generic[Part]):
     def action_open(self) -> None:
         """Ask for this panel in large."""
         self.post_message(self.Opened(self))
+
+    def on_show(self) -> None:
+        """Back on the screen: Textual paints the lines that it has kept, unless they are told to be old."""
+        if self._missed:
+            self._missed = False
+            self.refresh()
 
     def on_focus(self) -> None:
         """The title and the cursor show where the keys go."""

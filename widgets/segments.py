@@ -74,8 +74,10 @@ def _nowhere(part: Finding, scene: Scene) -> tuple[str, str]:
     if part.check == NOTHING:
         if scene.loading:
             return "not known yet", "a source is still being read"
+        if not scene.compared:
+            return "nothing to compare", "the baseline holds none of these rows"
         if scene.filtered:
-            return "nothing to locate", "in the rows that the filter leaves nothing changed; u takes it back"
+            return "nothing to locate", "nothing changed in the rows that the filter leaves"
         return "nothing to locate", "no finding stands for these rows"
     if part.check == "duplicate_ids":
         return "no segment is sought", "a row does not say that another one has its id"
