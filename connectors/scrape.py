@@ -79,6 +79,8 @@ class ScrapeStore:
         self._plan: Plan | None = None
         self._names: frozenset[str] = frozenset()
         self._polled_at = -math.inf
+        self._failed: tuple[float, SourceError] | None = None
+        """When every page failed, and how; None after a poll that some page answered."""
         self._warnings: tuple[str, ...] = ()
         self._turn = asyncio.Lock()
 
@@ -108,7 +110,8 @@ class ScrapeStore:
             else:
                 good[target] = outcome
         if failed and not good:
-            raise next(iter(failed.values()))
+            self._failed = now, next(iter(failed.values()))
+            raise self._failed[1]
         names = {sample.name for samples in good.values() for sample in samples}
         names |= {one.name for recorded in self._recorded.values() for one in recorded}
         if self._sources:
@@ -119,7 +122,7 @@ class ScrapeStore:
         for target in failed:
             self._ring.add_failure(target, now)
         self._ring.unbased = frozenset()
-        self._polled_at = now
+        self._polled_at, self._failed = now, None
         self._warnings = tuple(f"{target}: {error}" for target, error in failed.items())
         return self._warnings
 
@@ -168,10 +171,22 @@ class ScrapeStore:
         return list(parse_page(text, answer.content_type))
 
     async def _fresh(self) -> Plan:
+        """The plan after a poll that is at most `interval_s` old, whether it went well or not."""
+        if self._failed is not None and self._clock() - self._failed[0] <= self._interval_s:
+            raise self._failed[1]
         if self._plan is None or self._clock() - self._polled_at > self._interval_s:
             await self._poll()
         assert self._plan is not None
         return self._plan
+
+    async def _remembered(self) -> Plan:
+        """The plan over what was scraped, also while no page answers: `watermark` tells of that."""
+        try:
+            return await self._fresh()
+        except SourceError:
+            if self._plan is None:
+                raise
+            return self._plan
 
     async def discover(self) -> Catalog:
         """Detect the servers behind the pages and the models they serve.
@@ -180,7 +195,7 @@ class ScrapeStore:
             SourceError: no target answers, or a history cannot be read.
         """
         async with self._turn:
-            plan = await self._fresh()
+            plan = await self._remembered()
             models: set[str] = set()
             for query in plan.queries:
                 if query.signal == "requests":
@@ -206,6 +221,8 @@ class ScrapeStore:
     async def metrics(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[MetricEvidence]:
         """Every signal over `spans`, which are widened to multiples of `step`, from what was scraped so far.
 
+        While no page answers that is what it was before; `watermark` says that none does.
+
         Raises:
             MissingDataError: the filter is not one of labels that the requests have.
         """
@@ -221,7 +238,7 @@ class ScrapeStore:
         """
         async with self._turn:
             began, rows, asked = time.perf_counter(), 0, dict[str, None]()
-            plan = await self._fresh()
+            plan = await self._remembered()
             plan = narrowed(plan, where, self._label_names(plan))
 
             async def grown(query: Query, edge: float) -> Sequence[Growth]:
@@ -238,7 +255,7 @@ class ScrapeStore:
     async def count_promql(self, model: str, where: Filter, window: Window) -> str:
         """For a Prometheus that scrapes the same pages; see `MetricStore`."""
         async with self._turn:
-            plan = await self._fresh()
+            plan = await self._remembered()
             return count_promql(plan, self._label_names(plan), model, where, window, self._extra)
 
     async def errors(self, spans: Sequence[Window], step: int, where: Filter = ALL) -> Fetched[ErrorCounts | None]:
@@ -260,7 +277,7 @@ class ScrapeStore:
             MissingDataError: the requests have no such label, or the filter is not one of labels.
         """
         async with self._turn:
-            plan = await self._fresh()
+            plan = await self._remembered()
             split = split_plan(plan, self._label_names(plan), model, by, where)
             return counted(await self._read(split.plan, split.asked, spans, step, split.told))
 
@@ -268,7 +285,7 @@ class ScrapeStore:
         self, spans: Sequence[Window], step: int, wanted_too: Callable[[Query], bool], where: Filter = ALL
     ) -> Fetched[MetricEvidence]:
         async with self._turn:
-            plan = await self._fresh()
+            plan = await self._remembered()
             plan = narrowed(plan, where, self._label_names(plan))
             return await self._read(plan, [query for query in plan.queries if wanted_too(query)], spans, step)
 

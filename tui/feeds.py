@@ -324,7 +324,12 @@ class MetricFeed(Feed):
             held = self._held.put(key, self._new(question))
         self._now = held
         await held.ring.read(question.windows, fresh_from(frame, held.newest))
-        mark = await self.store.watermark()
+        try:
+            mark = await self.store.watermark()
+        except Exception:
+            # Pages that are gone leave what they said before: it answers a question that is new now, too.
+            self._collect(held, self.catalog, question)
+            raise
         before, held.oldest = held.oldest, mark.oldest
         self._grown_back(before, mark.oldest, [held.ring])
         self._collect(held, self.catalog, question)
