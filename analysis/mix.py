@@ -24,6 +24,17 @@ class MixRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """Values of a dimension that took over from others: at most a few rows have the same value before and now."""
+
+    dim: str
+    before: str
+    """The largest value of those that left."""
+    now: str
+    """The largest value of those that came."""
+
+
+@dataclass(frozen=True, slots=True)
 class Mix:
     """The answer to "did the traffic move, or the rates"."""
 
@@ -39,5 +50,7 @@ class Mix:
     """That dimension."""
     n: float = 0.0
     n_baseline: float = 0.0
+    replaced: Replaced | None = None
+    """Where one was replaced: what the moved rows make of the change then cannot be told from what the values make."""
     rows: tuple[MixRow, ...] = ()
     """Those of the dimension that moved most come first."""

@@ -10,9 +10,11 @@ import numpy as np
 from analysis.answer import MixShift, PanelStatus, State
 from analysis.cubes import align, expectation
 from analysis.evidence import OTHER
-from analysis.mix import Mix, MixRow
+from analysis.mix import Mix, MixRow, Replaced
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from analysis.cubes import Aligned
     from analysis.evidence import Cube, Floats
 
@@ -20,6 +22,10 @@ SHOWN = 8
 """Values of a dimension that are listed, those that moved most."""
 MOST = 0.5
 """Share of a rate's change that the mix must explain to be the answer."""
+FEW = 0.05
+"""Share of the rows below which a value is as good as absent: a canary before its roll-out, a remainder after it."""
+TAKEN_OVER = 0.8
+"""Share of the rows, before and now, whose value must be as good as absent at the other time to call it replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,18 @@ def mix_of(live: Cube, baseline: Cube, outcome: int | None) -> Mix:
         rows += [_mix_row(dim, i, parts) for i in np.argsort(-np.abs(dim.moved), kind="stable")[:SHOWN].tolist()]
     before_rate, now_rate = rates if rates is not None else (None, None)
     part, name = best if best is not None else (None, "")
-    return Mix(loading, "", "", before_rate, now_rate, part, name, n, before, tuple(rows))
+    return Mix(loading, "", "", before_rate, now_rate, part, name, n, before, _replaced(dims), tuple(rows))
+
+
+def _replaced(dims: Sequence[_Dim]) -> Replaced | None:
+    """The dimension whose values were replaced, the version before others: pods and instances go with it."""
+    found: dict[str, Replaced] = {}
+    for dim in dims:
+        before, now = dim.before / dim.before.sum(), dim.n / dim.n.sum()
+        left, came = np.where(now < FEW, before, 0.0), np.where(before < FEW, now, 0.0)
+        if min(left.sum(), came.sum()) >= TAKEN_OVER:
+            found[dim.name] = Replaced(dim.name, dim.values[int(left.argmax())], dim.values[int(came.argmax())])
+    return found.get("version") or next(iter(found.values()), None)
 
 
 def _mix_row(dim: _Dim, i: int, parts: Floats | None) -> MixRow:

@@ -12,16 +12,18 @@ from hypothesis import strategies as st
 from analysis.answer import State
 from analysis.evidence import Cube
 from analysis.filters import ALL
-from analysis.mix import Mix
+from analysis.mix import Mix, Replaced
 from analysis.segment_mix import mix_of
 from analysis.spans import pieces, union
 from analysis.view import Window
 from analysis.why import why
+from tests.panel_app import LOOK
 from tests.sample import sample
 from tests.test_app import app_of, fleet, options, until
 from tui.app import Triage
 from tui.screens.help import HelpScreen
 from tui.screens.why import WhySheet
+from widgets.lines import plain
 from widgets.means import MeansPanel
 from widgets.mix import MixPanel
 from widgets.segments import SegmentsPanel
@@ -49,6 +51,34 @@ def test_shares_add_up_and_parts_are_kitagawas(now: list[int], before: list[int]
         # No rate moved, so the moved shares make all of the change.
         assert mix.part == pytest.approx(1)
         assert sum(row.part for row in mix.rows if row.part is not None) == pytest.approx(1)
+
+
+def versions(n: tuple[int, int], rates: tuple[float, float]) -> Cube:
+    """Rows of version 41 and 42, of one region."""
+    rows = np.array(n, dtype=np.float64)
+    hits = rows[:, None] * np.array(rates)[:, None]
+    codes = np.array([[0, 0], [1, 0]])
+    return Cube(("version", "region"), (("41", "42"), ("eu",)), codes, rows, hits, (ALL,))
+
+
+def said(mix: Mix) -> str:
+    return "\n".join(plain(line) for line in MixPanel(LOOK).said(mix))
+
+
+@pytest.mark.parametrize("canary", [0, 10])
+def test_a_version_that_took_over_is_called_that_and_not_moved_traffic(canary: int) -> None:
+    mix = mix_of(versions((0, 1000), (0, 0.09)), versions((1000 - canary, canary), (0.002, 0.09)), 0)
+    assert mix.replaced == Replaced("version", "41", "42")
+    assert "version=42 took over from version=41" in said(mix)
+    assert "few rows keep their version" in said(mix)
+    assert "100%" not in said(mix)
+    assert all(len(line) <= 80 for line in said(mix).splitlines())
+
+
+def test_a_roll_out_in_stages_is_told_as_a_move_to_the_version() -> None:
+    mix = mix_of(versions((500, 500), (0.002, 0.09)), versions((900, 100), (0.002, 0.09)), 0)
+    assert mix.replaced is None
+    assert said(mix).endswith("the move to version=42 makes 100% of it")
 
 
 def test_moved_rates_leave_nothing_to_the_mix() -> None:

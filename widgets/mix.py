@@ -34,19 +34,28 @@ class MixPanel(ListPanel[Mix, MixRow]):
     def empty(self, part: Mix, scene: Scene, width: int) -> list[Line]:
         return [(("  too few rows to compare the traffic with", "bold"),)]
 
-    def said(self, part: Mix) -> Line:
-        """The answer in one line."""
+    def said(self, part: Mix) -> list[Line]:
+        """The answer in one line, or two where a value was replaced."""
         if part.rate_now is None or part.rate_before is None:
-            return ((f"  how the {count(part.n)} rows were distributed, before and now", "bold"),)
+            return [((f"  how the {count(part.n)} rows were distributed, before and now", "bold"),)]
         arrow = "->" if self.look.ascii else "→"
         rates = f"rate {percent(part.rate_before)} {arrow} {percent(part.rate_now)}"
+        if part.replaced is not None:
+            dim, old, new = part.replaced.dim, part.replaced.before, part.replaced.now
+            words = f"{self.named(((dim, new),))} took over from {self.named(((dim, old),))}"
+            told = f"  few rows keep their {self.foreign(dim, 40)}: no telling mix from rates"
+            return [((f"  {rates}: ", "bold"), (words, "")), ((told, "dim"),)]
         if part.part is None:
-            return ((f"  {rates}", "bold"),)
+            return [((f"  {rates}", "bold"),)]
         if part.part < 0.05:
             words = "moved traffic makes none of it, rates do"
+        elif part.dim == "version":
+            of_version = (item for item in part.rows if item.where[0][0] == part.dim)
+            grown = max(of_version, key=lambda item: item.share_now - item.share_before)
+            words = f"the move to {self.named(grown.where)} makes {percent(min(part.part, 1.0))} of it"
         else:
             words = f"moved traffic makes {percent(min(part.part, 1.0))} of it, by {self.foreign(part.dim, 40)}"
-        return ((f"  {rates}: ", "bold"), (words, ""))
+        return [((f"  {rates}: ", "bold"), (words, ""))]
 
     def table(self, part: Mix, scene: Scene, width: int) -> tuple[list[Line], Callable[[MixRow], Line]]:
         names = max((cells(((self.named(item.where), ""),)) for item in part.rows), default=7)
@@ -83,7 +92,7 @@ class MixPanel(ListPanel[Mix, MixRow]):
             ]
             return row(columns, sizes, values, ascii=self.look.ascii)
 
-        return [self.said(part), heading(columns, sizes)], put
+        return [*self.said(part), heading(columns, sizes)], put
 
 
 def _or_gap(value: float | None) -> str:

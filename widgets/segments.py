@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 
-from analysis.answer import Finding, Segment, Signal
+from analysis.answer import Finding, MixShift, Segment, Signal
 from analysis.cases import NOTHING
 from widgets.lines import Line, Run
 from widgets.listing import ListPanel
@@ -45,11 +45,13 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
                     (f"  {self.named(shift.where)}", "bold"),
                     (f"  {percent(shift.share_before)} {arrow} {percent(shift.share_now)} of rows", ""),
                     (f"  at a rate of {percent(shift.rate_before)}", "dim"),
-                    (f"  makes {percent(shift.share_of_change)} of the change", "dim"),
+                    (f"  makes {percent(_part(shift))} of the change", "dim"),
                 )
                 for shift in part.mix
             ]
-            return [(("  traffic moved, rates did not", "bold"),), *moved]
+            rolled_out = part.mix[0].where[0][0] == "version"
+            said = "rows moved to another version, no version changed" if rolled_out else "traffic moved, rates did not"
+            return [((f"  {said}", "bold"),), *moved]
         said, why = _nowhere(part, scene)
         return [((f"  {said}: ", "bold"), (why, "dim"))]
 
@@ -67,6 +69,11 @@ class SegmentsPanel(ListPanel[Finding, Segment]):
         return segment_table(
             part.where, width, WORDING, self.title_of, lambda segment: segment.share_of_change, ascii=self.look.ascii
         )
+
+
+def _part(shift: MixShift) -> float:
+    """What a moved share makes of the change: where another works against it, it is not told as more than all."""
+    return min(1.0, shift.share_of_change) if abs(shift.share_of_change) >= 0.0005 else 0.0
 
 
 def _nowhere(part: Finding, scene: Scene) -> tuple[str, str]:
