@@ -87,7 +87,10 @@ def days_in_words(frame: Frame, left_out: Iterable[LeftOut]) -> str:
     used = dict.fromkeys(ago(window) for window in frame.references)
     around = " and around it" if len(used) < len(frame.references) else ""
     said = f"baseline: same time {' '.join(used)} ago{around}"
-    return "; ".join([said, *(f"not {ago(day.window)}: {day.why}" for day in left_out)])
+    reasons: dict[str, list[str]] = {}
+    for day in left_out:
+        reasons.setdefault(day.why, []).append(ago(day.window))
+    return "; ".join([said, *(f"not {' '.join(days)}: {why}" for why, days in reasons.items())])
 
 
 def baseline_notes(

@@ -146,10 +146,12 @@ def _before(live: Window, count: int) -> tuple[Window, ...]:
 def _seasonal(live: Window, kind: BaselineKind, step: int, oldest: float | None) -> tuple[Window, ...]:
     """The same time on the last seven days or four weeks, as far back as there are samples; newest first.
 
-    Of weeks only the first is looked for: a store need not know how far it reaches back beyond that.
+    A window longer than a day (or a week) goes back by as many whole ones as it is long: else it would be compared with
+    itself. Of weeks only the first is looked for: a store need not know how far it reaches back beyond that.
     """
     period, count = (DAY_S, 7) if kind == "1d" else (7 * DAY_S, 4)
-    windows = tuple(live.shifted(-period * (i + 1)) for i in range(count))
+    apart = -(-live.length // period)
+    windows = tuple(live.shifted(-period * apart * (i + 1)) for i in range(max(1, count // apart)))
     if oldest is None:
         return windows
     known = tuple(window for window in windows if window.start + step >= oldest)

@@ -174,6 +174,15 @@ async def test_a_past_window_is_live_when_there_were_rows_at_its_end() -> None:
     assert feed.status.state is State.LIVE
 
 
+async def test_a_pinned_moment_inside_the_last_bucket_is_live() -> None:
+    moment = NOW - 3_000
+    feed = LogFeed(Logs(steady(moment)), EDGES, Clock())
+    long = View(window_s=3 * 86_400, end=int(moment))
+    assert long.frame(NOW).live.end - moment > 180
+    await poll(feed, question(Clock(), long))
+    assert feed.status.state is State.LIVE
+
+
 async def test_a_row_from_the_future_does_not_hide_that_the_data_stopped() -> None:
     clock = Clock()
     feed = LogFeed(Logs([*steady(NOW - 300), Row(NOW + 3_600)]), EDGES, clock)

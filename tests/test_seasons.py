@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analysis.answer import Severity, Signal
 from analysis.evidence import LogEvidence
-from analysis.seasons import days_in_words, usable
+from analysis.seasons import LeftOut, days_in_words, usable
 from analysis.triage import evaluate
 from analysis.view import DAY_S, Baseline, Frame, View
 from tests.evidence import NOW, Model, Over, after, as_metrics, evidence, model_logs
@@ -115,7 +115,11 @@ def test_the_days_are_named_where_all_are_used() -> None:
 def test_times_around_the_same_one_of_few_days_are_said_with_their_days() -> None:
     frame = DAYS.frame(NOW, oldest=FRAME.live.start - 2.5 * DAY_S)
     assert days_in_words(frame, ()) == "baseline: same time 1d 2d ago and around it"
-    assert days_in_words(WEEKS.frame(NOW), ()) == "baseline: same time 7d 14d 21d 28d ago"
+    weeks = WEEKS.frame(NOW)
+    assert days_in_words(weeks, ()) == "baseline: same time 7d 14d 21d 28d ago"
+    gone = tuple(LeftOut(window, "no rows") for window in weeks.references[1:])
+    kept = replace(weeks, references=weeks.references[:1])
+    assert days_in_words(kept, gone) == "baseline: same time 7d ago; not 14d 21d 28d: no rows"
 
 
 def test_without_history_of_other_days_the_windows_before_are_the_baseline() -> None:

@@ -37,6 +37,17 @@ def test_seasonal_references_are_the_same_time_on_earlier_days(kind: str, period
     assert [frame.live.start - window.start for window in frame.references] == [period * (i + 1) for i in range(count)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "days", "ago"),
+    [("1d", 1, [1, 2, 3, 4, 5, 6, 7]), ("1d", 3, [3, 6]), ("1d", 7, [7]), ("1w", 7, [7, 14, 21, 28]), ("1w", 30, [35])],
+)
+def test_a_window_longer_than_a_day_is_not_compared_with_itself(kind: str, days: int, ago: list[int]) -> None:
+    frame = View(window_s=days * DAY_S, baseline=Baseline(kind)).frame(NOW)  # type: ignore[arg-type]
+    assert [(frame.live.start - window.start) / DAY_S for window in frame.references] == ago
+    ends = [frame.live, *frame.references]
+    assert all(later.start >= earlier.end for later, earlier in itertools.pairwise(ends))
+
+
 def test_a_fixed_range_is_cut_into_windows_of_the_live_length() -> None:
     span = Window(1_793_700_000, 1_793_700_000 + 3 * 1800 + 100)
     frame = View(window_s=1800, baseline=Baseline("range", span=span)).frame(NOW)

@@ -11,7 +11,6 @@ from analysis.answer import SourceStatus, State
 from analysis.evidence import Fetched, LogEvidence, MetricEvidence
 from analysis.filters import Filter
 from analysis.spans import subtract, union
-from analysis.view import Frame
 from analysis.words import duration
 from connectors.base import Catalog, LogStore, MetricStore, Schema, SourceError, Watermark
 from tui.held import PARTS, HeldLogs, HeldMetrics, RingSet, baseline_of, newest_row, reference_rows, rows_asked
@@ -104,11 +103,14 @@ class Feed:
             failing_since=self.clock() if since is None else since,
         )
 
-    def heard(self, newest: float | None, oldest: float | None, frame: Frame) -> None:
+    def heard(self, newest: float | None, oldest: float | None, question: Question) -> None:
         """Remember an answer whose samples reach from `oldest` to `newest` (unix seconds)."""
-        if newest is None or (oldest is not None and oldest >= frame.live.end):
+        end = question.frame.live.end
+        # The last bucket of a pinned moment reaches beyond it: there nothing can be yet.
+        moment = end if question.known_at is None else min(end, question.known_at)
+        if newest is None or (oldest is not None and oldest >= end):
             state = State.EMPTY
-        elif min(self.clock(), float(frame.live.end)) - newest > STALE_S:
+        elif min(self.clock(), float(moment)) - newest > STALE_S:
             state = State.STALE
         else:
             state = State.LIVE
@@ -187,7 +189,7 @@ class LogFeed(Feed):
                 yield
         newest = self._collect(held, question, mark)
         held.newest = mark.newest
-        self.heard(newest, mark.oldest, frame)
+        self.heard(newest, mark.oldest, question)
         held.status = self.status
         yield
         # Another version as the baseline stands for no earlier time; any version may have had the error before.
@@ -334,7 +336,7 @@ class MetricFeed(Feed):
         self._grown_back(before, mark.oldest, [held.ring])
         self._collect(held, self.catalog, question)
         held.newest = mark.newest
-        self.heard(mark.newest, mark.oldest, frame)
+        self.heard(mark.newest, mark.oldest, question)
         held.status = self.status
         yield
         errors = held.evidence.errors if held.evidence is not None else None
