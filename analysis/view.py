@@ -59,7 +59,7 @@ class Baseline:
         if self.kind == "version":
             return f"version {self.version}"
         if self.span is not None:
-            return "-".join(_clock(moment) for moment in (self.span.start, self.span.end))
+            return _range(self.span)
         return {"previous": "before", "1d": "1d ago", "1w": "1w ago", "range": "fixed range"}[self.kind]
 
 
@@ -163,8 +163,11 @@ def _seasonal(live: Window, kind: BaselineKind, step: int, oldest: float | None)
     return tuple(window for window in around if window.start + step >= oldest)
 
 
-def _clock(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%H:%MZ")
+def _range(span: Window) -> str:
+    """A range with its day, as `11-20 10:00Z-12:00Z`; with both days where it ends on another one."""
+    start, end = (datetime.fromtimestamp(moment, UTC) for moment in (span.start, span.end))
+    day = "" if start.date() == end.date() else f"{end:%m-%d} "
+    return f"{start:%m-%d %H:%MZ}-{day}{end:%H:%MZ}"
 
 
 def bucket_step(window_s: int, columns: int = 120) -> int:

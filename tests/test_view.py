@@ -55,6 +55,12 @@ def test_a_fixed_range_is_cut_into_windows_of_the_live_length() -> None:
     assert all(window.length == 1800 for window in frame.references)
 
 
+def test_a_fixed_range_is_named_with_its_days() -> None:
+    noon = 1_793_707_200
+    assert Baseline("range", Window(noon, noon + 7_200)).label == "11-03 12:00Z-14:00Z"
+    assert Baseline("range", Window(noon, noon + 2 * DAY_S)).label == "11-03 12:00Z-11-05 12:00Z"
+
+
 @given(st.integers(60, 30 * DAY_S))
 def test_buckets_are_whole_minutes_and_few(window_s: int) -> None:
     step = bucket_step(window_s)
