@@ -298,8 +298,8 @@ def _shadow(evidence: Evidence, frame: Frame, focus: str) -> ShadowPanel:
 
 
 def _baseline_notes(evidence: Evidence, judgement: Judgement, view: View) -> tuple[str, ...]:
-    # Metrics are not split by version.
-    version = view.baseline.version if evidence.logs is not None and view.baseline.kind == "version" else None
+    told = evidence.logs is not None or evidence.by_version
+    version = view.baseline.version if told and view.baseline.kind == "version" else None
     traffic = next(iter(_traffic(evidence)), None)
     return baseline_notes(traffic, view, judgement.frame, judgement.left_out, version)
 

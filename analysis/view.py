@@ -77,6 +77,10 @@ class Frame:
         """From the oldest reference to the end of the live window."""
         return Window(min(w.start for w in (self.live, *self.references)), self.live.end)
 
+    def baseline(self, version: str | None) -> tuple[Window, ...]:
+        """The windows whose rows are the baseline; another version's rows of this very window are part of it."""
+        return self.references if version is None else (self.live, *self.references[:-1])
+
 
 @dataclass(frozen=True, slots=True)
 class View:

@@ -16,6 +16,8 @@ class Evidence:
 
     logs: LogEvidence | None = None
     metrics: MetricEvidence | None = None
+    by_version: bool = False
+    """Whether the metrics hold another version where the references are, as logs do for such a baseline."""
     log_sources: tuple[SourceStatus, ...] = ()
     metric_sources: tuple[SourceStatus, ...] = ()
     queries: Mapping[str, str] = field(default_factory=dict)

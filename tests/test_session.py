@@ -263,10 +263,10 @@ async def test_the_model_in_focus_is_no_new_question() -> None:
     assert (snapshot.focus, states(one)) == ("rank", {"logs": State.LIVE})
 
 
-async def test_a_version_baseline_says_that_metrics_cannot_follow() -> None:
+async def test_a_version_baseline_says_that_metrics_do_not_know_the_version() -> None:
     one = session(Metrics(steady()), view=replace(VIEW, baseline=Baseline("version", version="41")))
     await one.poll_all()
-    assert any("not split by version" in note for note in one.answer()[0].notes)
+    assert any("metrics tell no version 41" in note for note in one.answer()[0].notes)
 
 
 async def test_a_minute_that_left_the_window_is_no_baseline_before_the_other_versions_rows_are_read() -> None:

@@ -13,7 +13,7 @@ from analysis.filters import Filter
 from analysis.spans import subtract, union
 from analysis.words import duration
 from connectors.base import Catalog, LogStore, MetricStore, Schema, SourceError, Watermark
-from tui.held import PARTS, HeldLogs, HeldMetrics, RingSet, baseline_of, newest_row, reference_rows, rows_asked
+from tui.held import PARTS, HeldLogs, HeldMetrics, RingSet, baseline_of, newest_row, rows_asked
 from tui.label_filter import LabelFilter, label_filter
 from tui.lookback import LookBack
 from tui.question import Question
@@ -234,7 +234,7 @@ class LogFeed(Feed):
         """Feature bins, cut at the first look at a baseline that has rows and kept from then on."""
         due = self._bins.get(shape) is None or self.clock() - self._binned_at >= REBIN_S
         if not self._frozen(shape) and due:
-            spans = union(reference_rows(question.frame, question.version))
+            spans = union(question.frame.baseline(question.version))
             self._bins.put(shape, await self.store.feature_bins(spans, baseline_of(question), dims=True))
             self._binned_at = self.clock()
         bins = self._frozen(shape)
@@ -289,10 +289,11 @@ class MetricFeed(Feed):
         self._discovered = 0.0
         self._held: Shelf[object, HeldMetrics] = Shelf(KEPT_QUESTIONS)
         self._now: HeldMetrics | None = None
+        self.against: str | None = None
 
     def identity(self, question: Question) -> object:
         """A baseline is but other windows, and a filter that is not one of labels does not apply."""
-        return (question.frame.step, self.narrows(question), self._narrowed(question).models)
+        return (question.frame.step, self.narrows(question), self._narrowed(question).models, question.version)
 
     def _narrowed(self, question: Question) -> LabelFilter:
         return label_filter(question.typed, self.catalog.dims if self.catalog is not None else {})
@@ -373,11 +374,15 @@ class MetricFeed(Feed):
     def _collect(self, held: HeldMetrics, catalog: Catalog, question: Question) -> None:
         """Take over what the ring holds."""
         from analysis.of_models import of_models
+        from analysis.other_version import against_version
 
         known = held.ring.value
         if known is not None:
             known = replace(known, errors=held.look_back.told(known.errors, question.frame))
             known = of_models(known, self._narrowed(question).models)
+            if question.version is not None:
+                split = against_version(known, question.version, question.frame)
+                known, held.against = (known, None) if split is None else (split, question.version)
         held.evidence, held.answered = known, question
         said = (held.look_back.problem,) if held.look_back.problem else ()
         # What a known server does not expose is for `doctor`; that none is known is why the screen stays empty.
@@ -388,4 +393,5 @@ class MetricFeed(Feed):
     def _show(self, held: HeldMetrics) -> None:
         """Answer with what is held of a question from now on."""
         self.evidence, self.answered, self.notes = held.evidence, held.answered, held.notes
+        self.against = held.against
         self.query, self.elapsed_s, self._oldest = held.ring.query, held.ring.elapsed_s, held.oldest

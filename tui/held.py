@@ -23,11 +23,6 @@ PARTS = ("traffic", "errors", "confidence", "features", "labels", "pairs", "repe
 """The order in which a poll reads: what the overview needs first comes first."""
 
 
-def reference_rows(frame: Frame, version: str | None) -> tuple[Window, ...]:
-    """The windows whose rows are the baseline; another version's rows of this very window are part of it."""
-    return frame.references if version is None else (frame.live, *frame.references[:-1])
-
-
 def baseline_of(question: Question) -> Filter:
     """The rows that are the baseline."""
     if question.version is None:
@@ -135,7 +130,7 @@ def rows_asked(question: Question) -> tuple[Rows, ...]:
         Rows(
             baseline_of(question),
             frame.step,
-            lambda f: reference_rows(f, version),
+            lambda f: f.baseline(version),
             question.known_at,
             -frame.live.length,
         ),
@@ -184,4 +179,6 @@ class HeldMetrics:
     answered: Question | None = None
     status: SourceStatus | None = None
     """Of the source, when all of the question had been answered."""
+    against: str | None = None
+    """The version whose requests stand where the references are; None where the series cannot tell it."""
     notes: tuple[str, ...] = ()

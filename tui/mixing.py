@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from analysis.answer import PanelStatus, State
 from analysis.mix import Mix
-from analysis.spans import union
 
 if TYPE_CHECKING:
     from analysis.cases import Case
@@ -43,15 +42,18 @@ async def fetch(session: Session, case: Case) -> Mix:
 
 
 async def _of(session: Session, feed: LogFeed | MetricFeed, case: Case) -> Mix | None:
+    from analysis.slices import without
     from tui.explaining import CELLS, prepared, rows_of
     from tui.feeds import MetricFeed
+    from tui.label_search import requests_of
 
     question, outcome = session.question(), None if case.outcome is None else 0
     if isinstance(feed, MetricFeed):
-        where, model = feed.narrows(question), case.finding.model
-        spans = union(case.before(question.frame.references))
-        live = await feed.store.segments((case.window,), model, case.outcome, where)
-        base = await feed.store.segments(spans, model, case.outcome, where)
+        model, rows = case.finding.model, requests_of(feed, question, case)
+        live = await feed.store.segments((case.window,), model, case.outcome, rows.live)
+        base = await feed.store.segments(rows.spans, model, case.outcome, rows.before)
+        if feed.against is not None:
+            live, base = (replace(one, value=without(one.value, frozenset({"version"}))) for one in (live, base))
         return await asyncio.to_thread(_told, [(live, base)], outcome, feed)
     search = prepared(feed, question, [case], session.search_features)
     if search is None:

@@ -160,7 +160,7 @@ class Session:
         if view.baseline.kind != "version":
             return frame
         asked = Question.of(view, frame)
-        told = [feed.answered for feed in self.logs if feed.answered is not None]
+        told = [feed.answered for feed in self.feeds if feed.answered is not None]
         frames = [known.frame for known in told if replace(known, frame=frame) == asked]
         alike = [one for one in frames if (one.step, one.live.length) == (frame.step, frame.live.length)]
         return min((frame, *alike), key=lambda one: one.live.end)
@@ -218,8 +218,7 @@ class Session:
         question, generation = Question.of(view, self._frame(view, now)), self.generation
         current = {feed for feed in self.feeds if self._answered.get(feed) == generation or feed.covers(question)}
         logs = metrics = None
-        queries: Mapping[str, str] = {}
-        elapsed: Mapping[str, float] = {}
+        queries, elapsed = dict[str, str](), dict[str, float]()
         notes: list[str] = []
         for feed in self.logs:
             if feed.evidence is not None and feed in current:
@@ -234,10 +233,10 @@ class Session:
         for source in narrowed or self.metrics:
             if source.evidence is not None and source in current:
                 metrics = source.evidence if metrics is None else merge_metrics(metrics, source.evidence)
-                queries = {**queries, "metrics": source.query}
-                elapsed = {"metrics": source.elapsed_s, **elapsed}
-        if question.version is not None and metrics is not None:
-            notes.append("metrics are not split by version: they are compared with the windows before")
+                queries, elapsed = {**queries, "metrics": source.query}, {"metrics": source.elapsed_s, **elapsed}
+        split = question.version is not None and all(m.against == question.version for m in narrowed or self.metrics)
+        if question.version is not None and metrics is not None and not split:
+            notes.append(f"metrics tell no version {question.version}: they are compared with the windows before")
         unfiltered = "" if narrowed or not filtered else "; ".join(m.refusal(question) for m in self.metrics)
         # Beside a log only the panels of metrics say so: the rest is answered.
         notes += [unfiltered] if unfiltered and not self.logs else []
@@ -245,6 +244,7 @@ class Session:
         return Evidence(
             logs=logs,
             metrics=metrics,
+            by_version=split,
             log_sources=tuple(feed.seen(feed in current) for feed in self.logs),
             metric_sources=tuple(feed.seen(feed in current) for feed in self.metrics),
             queries=queries,

@@ -49,6 +49,8 @@ class ErrorsPanel(ListPanel[ErrorsPart, ErrorRow]):
         return [(f"{self.foreign(part.model, 40)} {percent(part.ratio)}{first}", "")]
 
     def empty(self, part: ErrorsPart, scene: Scene, width: int) -> list[Line]:
+        if part.ratio:
+            return [((f"  {percent(part.ratio)} of {count(part.n)} requests failed: of which kind is not told", ""),)]
         return [((f"  no errors in {count(part.n)} requests", "dim"),)]
 
     def table(self, part: ErrorsPart, scene: Scene, width: int) -> tuple[list[Line], Callable[[ErrorRow], Line]]:
