@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.answer import State
+from analysis.answer import MixShift, State
 from analysis.evidence import Cube
 from analysis.filters import ALL
 from analysis.mix import Mix, Replaced
@@ -24,6 +25,7 @@ from tui.app import Triage
 from tui.screens.help import HelpScreen
 from tui.screens.why import WhySheet
 from widgets.lines import plain
+from widgets.look import Scene
 from widgets.means import MeansPanel
 from widgets.mix import MixPanel
 from widgets.segments import SegmentsPanel
@@ -79,6 +81,17 @@ def test_a_roll_out_in_stages_is_told_as_a_move_to_the_version() -> None:
     mix = mix_of(versions((500, 500), (0.002, 0.09)), versions((900, 100), (0.002, 0.09)), 0)
     assert mix.replaced is None
     assert said(mix).endswith("the move to version=42 makes 100% of it")
+
+
+@pytest.mark.parametrize(
+    ("dim", "words"), [("version", "rows moved to another version"), ("region", "traffic moved, rates did not")]
+)
+def test_where_tells_a_roll_out_from_moved_traffic(dim: str, words: str) -> None:
+    shift = MixShift(((dim, "42"),), 0.0004, 0.14, 0.48, 1.09)
+    moved = replace(sample().findings[0], where=(), mix=(shift,))
+    lines = [plain(line) for line in SegmentsPanel(LOOK).empty(moved, Scene.of(sample()), 80)]
+    assert words in lines[0]
+    assert lines[1].endswith("makes 100% of the change")
 
 
 def test_moved_rates_leave_nothing_to_the_mix() -> None:
