@@ -19,7 +19,7 @@ from analysis.filters import Eq, Not, conjunction, format_filter
 from analysis.view import Window
 from connectors.base import Schema, Watermark
 from demo.run import write
-from tui.app import Triage
+from tui.app import Answered, Triage
 from tui.clipboard import Copied
 from tui.config import load
 from tui.config_schema import LogSource, ScrapeSource
@@ -354,7 +354,7 @@ async def test_the_window_of_the_snapshot_is_the_one_asked_for(fleet: Path) -> N
 def test_nothing_heavy_is_loaded_at_the_first_paint() -> None:
     script = """
 import asyncio, sys, time
-from tui.app import Triage
+from tui.app import Answered, Triage
 from tui.config import load
 from tui.config_schema import LogSource, ScrapeSource
 from tui.options import Flags, resolve
@@ -382,3 +382,15 @@ async def test_the_list_of_models_marks_the_model_whose_panels_are_shown(fleet: 
             await pilot.press("g")
             await until(pilot, lambda: app.snapshot is not None and app.snapshot.focus == app.view.focus)
             await until(pilot, lambda: models.item is not None and models.item.model == app.view.focus)
+
+
+async def test_an_answer_that_comes_while_the_program_ends_is_left_alone(fleet: Path) -> None:
+    async with Triage(options(fleet)).run_test(size=(80, 24)) as pilot:
+        app = await located(pilot)
+        session, snapshot = app.session, app.snapshot
+    assert session is not None
+    assert snapshot is not None
+    app.session = session
+    assert not app.stands
+    app.on_answered(Answered(snapshot, session.generation))
+    assert app.snapshot is snapshot

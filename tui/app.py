@@ -180,7 +180,7 @@ class Triage(Acting):
 
     def on_answered(self, message: Answered) -> None:
         """Show an answer to the current view; one to an older view is dropped."""
-        if self.session is None or message.generation != self.session.generation or not self.main.stands:
+        if self.session is None or message.generation != self.session.generation or not self.stands:
             return
         if not self.undisturbed.is_set():
             self.due.set()
@@ -196,7 +196,7 @@ class Triage(Acting):
         return shown is session.kept(snapshot.view) and snapshot.view.focus in (None, shown.focus)
 
     def _tick(self) -> None:
-        if getattr(self._driver, "lag_s", 0.0) < BEHIND_S and self.main.stands:
+        if getattr(self._driver, "lag_s", 0.0) < BEHIND_S and self.stands:
             self.main.tick(time.time())
 
     def action_zone(self) -> None:

@@ -50,6 +50,11 @@ class Navigation(App[None]):
         """The screen below whatever dialog is open."""
         return next(screen for screen in self.screen_stack if isinstance(screen, MainScreen))
 
+    @property
+    def stands(self) -> bool:
+        """Whether there is a main screen to show things on: not at the very beginning, nor while the program ends."""
+        return any(screen.stands for screen in self.screen_stack if isinstance(screen, MainScreen))
+
     def ask(self, view: View) -> None:
         """A new question: what is being asked for the old one is dropped."""
         session = self.session
