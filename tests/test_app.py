@@ -354,7 +354,7 @@ async def test_the_window_of_the_snapshot_is_the_one_asked_for(fleet: Path) -> N
 def test_nothing_heavy_is_loaded_at_the_first_paint() -> None:
     script = """
 import asyncio, sys, time
-from tui.app import Answered, Triage
+from tui.app import Triage
 from tui.config import load
 from tui.config_schema import LogSource, ScrapeSource
 from tui.options import Flags, resolve
