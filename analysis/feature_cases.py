@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,26 +97,30 @@ def quality_case(
     beyond = beyond_words(h, c, check)
     change = f"{percent(check.baseline)} -> {percent(now)}{beyond and ': ' + beyond}"
     title = words if told_in_words else f"{word} {change}"
-    return Case(
-        Finding(
-            signal=Signal.QUALITY,
-            model=model,
-            severity=severity(Signal.QUALITY, bound),
-            title=f"{name} {title}",
-            effect=check.effect_pp / QUALITY_UNIT_PP,
-            score=bound,
-            n=check.n,
-            n_baseline=check.n_baseline,
-            now=now,
-            baseline=check.baseline,
-            unit="ratio",
-            onset=None if onset is None else float(onset.start),
-            onset_between=None if onset is None else onset.between,
-            subject=name,
-            check=check.check,
-        ),
-        rows,
-        window,
+    finding = quality_finding(check, bound, f"{name} {title}", model=model, subject=name, onset=onset)
+    return Case(replace(finding, now=now), rows, window)
+
+
+def quality_finding(
+    check: QualityCheck, bound: float, title: str, *, model: str, subject: str, onset: Since | None
+) -> Finding:
+    """A check that failed as a finding; `bound` is the lower bound of its effect in units."""
+    return Finding(
+        signal=Signal.QUALITY,
+        model=model,
+        severity=severity(Signal.QUALITY, bound),
+        title=title,
+        effect=check.effect_pp / QUALITY_UNIT_PP,
+        score=bound,
+        n=check.n,
+        n_baseline=check.n_baseline,
+        now=check.now,
+        baseline=check.baseline,
+        unit="ratio",
+        onset=None if onset is None else float(onset.start),
+        onset_between=None if onset is None else onset.between,
+        subject=subject,
+        check=check.check,
     )
 
 

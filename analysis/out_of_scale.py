@@ -8,16 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.answer import Finding, Signal
 from analysis.cases import Case
 from analysis.direction import number
 from analysis.evidence import Histogram
-from analysis.feature_cases import QUALITY_UNIT_PP, check_bound
+from analysis.feature_cases import check_bound, quality_finding
 from analysis.features import CAUSE_CAP, MIN_ROWS
 from analysis.filters import Filter, Or, Range
 from analysis.probabilities import HIGH, LOW, SCORES, open_ended, within
 from analysis.quality import QualityCheck, out_of_scale
-from analysis.ranking import severity
 from analysis.scales import Scale, scale_since, scales
 from analysis.since import since
 from analysis.slices import model_histogram, window_sum, window_sums
@@ -84,27 +82,9 @@ def out_of_scale_case(confidence: Histogram, frame: Frame, newest: float | None,
         best = max((best, sharper), key=lambda change: change.bound) if sharper is not None else best
         best = replace(best, window=Window(onset.start, frame.live.end))
     check, bound = best.check, min(best.bound, CAUSE_CAP)
-    return Case(
-        Finding(
-            signal=Signal.QUALITY,
-            model=model,
-            severity=severity(Signal.QUALITY, bound),
-            title=_title(best),
-            effect=check.effect_pp / QUALITY_UNIT_PP,
-            score=bound,
-            n=check.n,
-            n_baseline=check.n_baseline,
-            now=check.now,
-            baseline=check.baseline,
-            unit="ratio",
-            onset=None if onset is None else float(onset.start),
-            onset_between=None if onset is None else onset.between,
-            subject=SUBJECT,
-            check=check.check,
-        ),
-        _rows(counts[(own.t >= best.window.start) & (own.t < best.window.end)].sum(axis=0), scaled=scaled),
-        best.window,
-    )
+    finding = quality_finding(check, bound, _title(best), model=model, subject=SUBJECT, onset=onset)
+    moved = counts[(own.t >= best.window.start) & (own.t < best.window.end)].sum(axis=0)
+    return Case(finding, _rows(moved, scaled=scaled), best.window)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.answer import Finding, Signal
 from analysis.cases import Case
 from analysis.evidence import Repeats
-from analysis.feature_cases import QUALITY_UNIT_PP, check_bound
+from analysis.feature_cases import check_bound, quality_finding
 from analysis.features import CAUSE_CAP, MIN_ROWS
 from analysis.quality import QualityCheck, duplicate_ids
-from analysis.ranking import severity
 from analysis.scales import Scale, scale_since, scales
 from analysis.since import since
 from analysis.slices import model_counts, window_sum, window_sums
@@ -54,27 +52,8 @@ def repeats_case(repeats: Repeats, frame: Frame, newest: float | None, model: st
         sharper = _change(t, n, again, begun)
         best = max((best, sharper), key=lambda found: found.bound) if sharper is not None else best
     check, bound = best.check, min(best.bound, CAUSE_CAP)
-    return Case(
-        Finding(
-            signal=Signal.QUALITY,
-            model=model,
-            severity=severity(Signal.QUALITY, bound),
-            title=f"sent again {percent(check.baseline)} -> {percent(check.now)} by {SUBJECT}",
-            effect=check.effect_pp / QUALITY_UNIT_PP,
-            score=bound,
-            n=check.n,
-            n_baseline=check.n_baseline,
-            now=check.now,
-            baseline=check.baseline,
-            unit="ratio",
-            onset=None if onset is None else float(onset.start),
-            onset_between=None if onset is None else onset.between,
-            subject=SUBJECT,
-            check=check.check,
-        ),
-        None,
-        best.window,
-    )
+    title = f"sent again {percent(check.baseline)} -> {percent(check.now)} by {SUBJECT}"
+    return Case(quality_finding(check, bound, title, model=model, subject=SUBJECT, onset=onset), None, best.window)
 
 
 def _change(t: NDArray[np.int64], n: Floats, again: Floats, scale: Scale) -> _Change | None:
