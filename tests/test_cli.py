@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import urllib.request
@@ -236,3 +237,10 @@ def test_the_demo_runs_the_screen_on_a_live_fleet_and_cleans_up(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "onset 8 min ago: latency of fraud in version=42" in shown.err
+
+
+def test_numpy_starts_no_threads_for_what_nothing_here_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
