@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.answer import Finding, PanelStatus, Severity, ShadowPanel, ShadowRow, Signal
-from analysis.canary import always_valid_p, log_e, mean_reach
+from analysis.canary import KAPPA, always_valid_p, log_e, mean_reach
 from analysis.cases import Case
 from analysis.evidence import NumericBins, Pairs
 from analysis.filters import Eq, Not, Null, Same, conjunction
@@ -31,6 +31,9 @@ AGREEMENT_UNIT = 0.005
 MIN_PAIRS = 200
 MAX_P = 0.005
 """One question per shadow version, not one per feature: less strict than where many are asked."""
+ANY_DIFFERENCE = 2.0
+"""Disagreements that the prior is worth where every share of them is as likely."""
+
 MIN_DISCORDANT = 10
 """Labelled disagreements below which neither version is called the better one."""
 
@@ -64,6 +67,16 @@ def mcnemar(only_first: float, only_second: float, n: float) -> McNemar:
     difference = only_second - only_first
     variance = only_first + only_second - difference**2 / n
     return McNemar(p, log_e(only_first, only_second, 0.5), difference / n, math.sqrt(max(variance, 0.0)) / n)
+
+
+def uneven_p(only_first: float, only_second: float) -> float:
+    """The p-value, valid at every look, that disagreements are not won evenly.
+
+    The mean of two mixtures is an e-value as well: one expects a small difference and needs many disagreements to see
+    it, the other expects any, and is sure of 13 among 14.
+    """
+    narrow, wide = (log_e(only_first, only_second, 0.5, kappa) for kappa in (KAPPA, ANY_DIFFERENCE))
+    return always_valid_p(np.logaddexp(narrow, wide) - math.log(2))
 
 
 class _Course:
@@ -192,7 +205,7 @@ def _row(pairs: Pairs, frame: Frame, model: str, live: str, shadow: str) -> Shad
         only_live_right=only_live,
         only_shadow_right=only_shadow,
         p=told.p if told is not None and enough else None,
-        p_always=always_valid_p(told.log_e) if told is not None and enough else None,
+        p_always=uneven_p(only_live, only_shadow) if enough else None,
         accuracy_difference=None if told is None else told.difference,
         accuracy_reach=None if told is None else mean_reach(told.se * math.sqrt(labelled), labelled),
     )

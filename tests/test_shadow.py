@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from analysis.answer import PanelStatus, Severity, Signal, State
 from analysis.evidence import Counts, Histogram, Pairs
 from analysis.filters import Eq, Not, Null, Same, conjunction
-from analysis.shadow import agreement_cases, mcnemar, shadow_panel
+from analysis.shadow import agreement_cases, mcnemar, shadow_panel, uneven_p
 from analysis.triage import evaluate
 from analysis.view import Baseline, View
 from tests.evidence import (
@@ -82,6 +82,17 @@ def test_mcnemar_does_not_care_which_version_is_named_first(b: int, c: int) -> N
     assert forth.difference == -back.difference
     assert forth.log_e == pytest.approx(back.log_e, abs=1e-9)
     assert (forth.p == 1) or b != c
+
+
+def test_few_disagreements_suffice_where_nearly_all_go_one_way_and_no_even_course_is_called_uneven() -> None:
+    assert uneven_p(1, 13) < 0.05
+    assert uneven_p(13, 1) == pytest.approx(uneven_p(1, 13))
+    assert uneven_p(3_000, 3_300) < 0.05
+    assert uneven_p(7, 7) == 1
+    won = np.cumsum(np.random.default_rng(8).random((400, 600)) < 0.5, axis=1)
+    looks = range(20, 600, 20)
+    called = sum(any(uneven_p(float(row[i]), i + 1 - float(row[i])) < 0.05 for i in looks) for row in won)
+    assert called <= 20
 
 
 def test_a_shadow_that_begins_to_differ_is_found_with_its_onset_and_its_rows() -> None:
