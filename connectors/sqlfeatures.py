@@ -41,9 +41,9 @@ BINNED_PER_QUERY = 40
 COUNTED_PER_QUERY = 5
 """Features per statement that the engine counts."""
 
-STREAMED_PER_QUERY = 6
-"""Features per statement whose rows are streamed: the drift of 40 features over 2 M rows peaks at 250 MB with 5, at 265
-with 6 and at 315 with 8, for some 0.1 CPU s less each (`bench.drift`)."""
+STREAMED_PER_QUERY = 5
+"""Features per statement whose rows are streamed: the drift of 40 features over 2 M rows takes 2.75 CPU s and 250 MB
+with 5, 2.65 and up to 305 with 6 (`bench.drift`)."""
 
 
 class FeatureQuestions(Asking):
