@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 from analysis.answer import Severity, State
 from tests.panel_app import LOOK, PanelApp, give
@@ -43,6 +44,14 @@ def test_the_header_names_window_baseline_utc_and_local_time_age_and_sources() -
     for words in ("prod-eu", "LIVE", "30m vs 1d ago", "03:12:40Z (05:12 CEST)", "data 4s", "INC 1", "logs ok"):
         assert words in first
     assert "the baseline has 5 of 7 days" in second
+
+
+def test_who_reads_in_utc_sees_the_time_once() -> None:
+    part, scene = HeaderPart.of(sample()), Scene.of(sample())
+    body = HeaderPanel(replace(LOOK, zone=ZoneInfo("Africa/Accra"))).body(part, scene, 120, 1)
+    line = "".join(text for text, _ in body[0])
+    assert "03:12:40Z" in line
+    assert "(" not in line.partition("data 4s")[0]
 
 
 def test_a_paused_header_says_so_and_shows_the_pinned_moment() -> None:

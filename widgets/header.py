@@ -162,7 +162,8 @@ class HeaderPanel(Panel[HeaderPart]):
         window = f"{duration(part.view.window_s)} vs {part.view.baseline.label}"
         end = part.newest_sample if live else scene.now
         times = clock(end, UTC, seconds=True)
-        also = "" if end is None or width < 70 else f" ({clock(end, self.look.zone)})"
+        elsewhere = clock(end, self.look.zone, named=False) != clock(end, UTC, named=False)
+        also = f" ({clock(end, self.look.zone)})" if elsewhere and width >= 70 else ""
         passed = None if part.newest_sample is None else scene.now - part.newest_sample
         old = live and part.old
         word, role = ("PAUSED", "warning") if not live else ("OLD", "critical") if old else ("LIVE", "accent")
