@@ -387,10 +387,11 @@ async def test_the_list_of_models_marks_the_model_whose_panels_are_shown(fleet: 
 async def test_an_answer_that_comes_while_the_program_ends_is_left_alone(fleet: Path) -> None:
     async with Triage(options(fleet)).run_test(size=(80, 24)) as pilot:
         app = await located(pilot)
-        session, snapshot = app.session, app.snapshot
+        session = app.session
+    shown = app.snapshot
     assert session is not None
-    assert snapshot is not None
+    assert shown is not None
     app.session = session
     assert not app.stands
-    app.on_answered(Answered(snapshot, session.generation))
-    assert app.snapshot is snapshot
+    app.on_answered(Answered(replace(shown, notes=("late",)), session.generation))
+    assert app.snapshot is shown
