@@ -44,8 +44,6 @@ class McNemar:
 
     p: float
     """Two-sided, exact; valid for one look."""
-    log_e: float
-    """ln of the e-value that disagreements are not won evenly; valid at every look."""
     difference: float
     """Accuracy of the second minus that of the first."""
     se: float
@@ -66,7 +64,7 @@ def mcnemar(only_first: float, only_second: float, n: float) -> McNemar:
     p = min(1.0, 2 * float(binom_sf(max(b, c) - 1, b + c, 0.5))) if b + c else 1.0
     difference = only_second - only_first
     variance = only_first + only_second - difference**2 / n
-    return McNemar(p, log_e(only_first, only_second, 0.5), difference / n, math.sqrt(max(variance, 0.0)) / n)
+    return McNemar(p, difference / n, math.sqrt(max(variance, 0.0)) / n)
 
 
 def uneven_p(only_first: float, only_second: float) -> float:
