@@ -8,7 +8,7 @@ from types import MappingProxyType
 from incidents.criteria import unmet
 from incidents.events import Kind
 from incidents.record import Incident, Status
-from incidents.silencing import Heard, held, silence_words
+from incidents.silencing import Heard, holding
 
 CLOSING = (Kind.STATUS, Kind.RESOLVED, Kind.MERGED)
 """Kinds of events that may close one."""
@@ -21,8 +21,7 @@ def still_silent(known: Incident, now: float, heard: Mapping[str, Heard] = Mappi
         now: unix seconds.
         heard: what each Alertmanager said of its silences.
     """
-    left = [] if known.open else [one for one in known.silences if held(one, now, heard.get(one.at))]
-    words = "; ".join(silence_words(one, now, heard.get(one.at)) for one in left)
+    words = "" if known.open else "; ".join(said for _, said in holding(known.silences, now, heard))
     return f"still silent: {words}" if words else ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from analysis.words import duration
@@ -100,6 +100,17 @@ def held(silence: Silence, now: float, heard: Heard | None = None) -> bool:
     if standing is not None:
         return standing.active
     return silence.told not in ("failed", "unknown") and not _lost(silence, heard)
+
+
+def holding(silences: Iterable[Silence], now: float, heard: Mapping[str, Heard]) -> list[tuple[Silence, str]]:
+    """Those that hold alerts back as far as is known, with their words.
+
+    Args:
+        now: unix seconds.
+        heard: what each Alertmanager said of its silences.
+    """
+    told = ((one, heard.get(one.at)) for one in silences)
+    return [(one, silence_words(one, now, said)) for one, said in told if held(one, now, said)]
 
 
 def silence_words(silence: Silence, now: float, heard: Heard | None = None) -> str:

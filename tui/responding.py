@@ -356,14 +356,9 @@ class Responding(Comparing):
 
     def silences_of(self, incident: str) -> list[tuple[Silence, str]]:
         """The silences of an incident that hold alerts back as far as is known, with their words."""
-        from incidents.silencing import held, silence_words
+        from incidents.silencing import holding
 
-        now, heard = self.wall(), self.heard
-        return [
-            (one, silence_words(one, now, heard.get(one.at)))
-            for one in self.known(incident).silences
-            if held(one, now, heard.get(one.at))
-        ]
+        return holding(self.known(incident).silences, self.wall(), self.heard)
 
     def on_list_panel_selected(self, event: ListPanel.Selected) -> None:
         """Enter on an incident shows it whole."""
