@@ -65,18 +65,20 @@ def test_a_measure_that_is_not_logged_is_a_gap() -> None:
     assert " 0" not in text.replace(" 100", "").replace(" 900", "")
 
 
+TIMES = ({"p50": 91.0, "p99": 236.0}, {"p50": 96.0, "p99": 250.0})
+SHADOW = ShadowRow(
+    "5", "s1", 3_605, 29_000, 0.949, (0.941, 0.956), 0.97, 0.0102, (0.83, 0.82), TIMES, (0.001, 0.002),
+    445, 60, 18, 0.00001, 0.00002, -0.09, 0.03,
+)  # fmt: skip
+
+
 def shadow_text(row: ShadowRow, width: int = 190) -> str:
     _, put = ShadowPanel(LOOK).table(ShadowPart(LIVE, "churn", (row,)), Scene.of(sample()), width)
     return plain(put(row))
 
 
 def test_a_shadow_shows_both_sides_and_who_is_right() -> None:
-    times = ({"p50": 91.0, "p99": 236.0}, {"p50": 96.0, "p99": 250.0})
-    row = ShadowRow(
-        "5", "s1", 3_605, 29_000, 0.949, (0.941, 0.956), 0.97, 0.0102, (0.83, 0.82), times, (0.001, 0.002),
-        445, 60, 18, 0.00001, 0.00002, -0.09, 0.03,
-    )  # fmt: skip
-    text = shadow_text(row)
+    text = shadow_text(SHADOW)
     for part in (
         "s1",
         "94.9%",
@@ -98,13 +100,8 @@ def test_a_shadow_without_labels_or_errors_does_not_say_zero() -> None:
 
 
 def test_who_is_right_is_told_in_whole_sentences_below_the_row() -> None:
-    times = ({"p50": 91.0, "p99": 236.0}, {"p50": 96.0, "p99": 250.0})
-    row = ShadowRow(
-        "5", "s1", 3_605, 29_000, 0.949, (0.941, 0.956), 0.97, 0.0102, (0.83, 0.82), times, (0.001, 0.002),
-        445, 60, 18, 0.00001, 0.00002, -0.09, 0.03,
-    )  # fmt: skip
     panel = ShadowPanel(LOOK)
-    part = ShadowPart(LIVE, "churn", (row,))
+    part = ShadowPart(LIVE, "churn", (SHADOW,))
     for width in (80, 120):
         lines = ["".join(text for text, _ in line) for line in panel.body(part, Scene.of(sample()), width, 12)]
         said = " ".join(" ".join(lines[2:]).split())
